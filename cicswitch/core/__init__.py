@@ -1,0 +1,1 @@
+"""What every part stands on: errors, timers, state tables, tokens, TOML with lines, redaction."""
