@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-class MediaExhausted(Exception):  # noqa: N818 - it reads as the condition, like StopIteration
+class MediaExhausted(Exception):
     """No RTP port is free; the call that wanted one is answered 503."""
 
 

@@ -25,7 +25,11 @@ def test_a_cancelled_timer_does_not_fire_even_from_its_own_slot() -> None:
 
 def test_a_callback_may_set_a_timer_that_is_already_due() -> None:
     wheel, fired = TimerWheel(), []
-    wheel.at(1.0, lambda now: wheel.at(0.5, lambda now: fired.append("late")))
+
+    def set_late(now: float) -> None:
+        wheel.at(0.5, lambda now: fired.append("late"))
+
+    wheel.at(1.0, set_late)
     wheel.fire(2.0)
     assert fired == ["late"]
 

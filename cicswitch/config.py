@@ -1,0 +1,456 @@
+"""`cicswitch.toml` -> frozen Structs.
+
+`load(path)` gives a `Config` or raises `ConfigError` with every mistake of the file and of the
+dialplans that it names; `check(path)` gives the findings alone. Every key has its default here,
+and the commented `cicswitch.toml` at the top of the project shows them all; a test holds the two
+together. Relative paths are relative to the file that names them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from cicswitch.core.errors import ConfigError
+from cicswitch.core.toml import Decoder, Document, Finding, Secret
+from cicswitch.dialplan.load import load_dialplans
+from cicswitch.dialplan.model import Dialplan
+
+__all__ = [
+    "AgentConfig",
+    "Codes",
+    "Config",
+    "DeviceConfig",
+    "Endpoint",
+    "Features",
+    "HttpConfig",
+    "Listen",
+    "LoggingConfig",
+    "MediaConfig",
+    "QueueConfig",
+    "RecordingConfig",
+    "SipConfig",
+    "StoreConfig",
+    "TrunkConfig",
+    "check",
+    "default_path",
+    "load",
+    "parse_endpoint",
+]
+
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+Proficiency = Annotated[int, Meta(ge=1, le=100)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Endpoint(Struct, frozen=True):
+    """Where to listen or send: transport (`udp`, `tcp`), IP address, port."""
+
+    transport: str
+    host: str
+    port: int
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether the address is IPv6."""
+        return ":" in self.host
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if self.ipv6 else self.host
+        return f"{self.transport}:{host}:{self.port}"
+
+
+def parse_endpoint(text: str, transports: tuple[str, ...], default_port: int) -> Endpoint:
+    """`udp:127.0.0.1:5060`, `tcp:[::1]:5060`; transport and port may be left out.
+
+    Raises `ValueError` with what was expected.
+    """
+    transport, colon, rest = text.partition(":")
+    if not colon or transport not in transports:
+        transport, rest = transports[0], text
+    host, _, port_text = rest.rpartition(":")
+    if not host or rest.endswith("]"):
+        host, port_text = rest, str(default_port)
+    elif ":" in host and not host.startswith("["):
+        host, port_text = rest, str(default_port)  # a bare IPv6 address
+    try:
+        address = str(ipaddress.ip_address(host.strip("[]")))
+        port = int(port_text)
+    except ValueError:
+        raise ValueError("an IP address with a port") from None
+    if not 0 <= port <= 65535:
+        raise ValueError("a port from 0 to 65535")
+    return Endpoint(transport, address, port)
+
+
+class Listen(Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses that the switch listens on."""
+
+    sip: tuple[str, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+    http: str = "127.0.0.1:8080"
+    advertise: str = ""
+
+
+class SipConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits and habits of the SIP side."""
+
+    realm: Text = "cicswitch"
+    domains: tuple[str, ...] = ()
+    user_agent: Text = "cicswitch"
+    max_calls: Positive = 5000
+    max_loop_lag_ms: Positive = 500
+    retry_after_s: Positive = 2
+    register_min_s: Positive = 60
+    register_max_s: Positive = 3600
+    max_contacts: Positive = 5
+    ring_timeout_s: Positive = 180
+    drain_s: Count = 30
+
+
+class MediaConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """RTP, prompts and speech."""
+
+    host: str = ""
+    ipv6_host: str = ""
+    ports: Text = "16384-32767"
+    workers: Annotated[int, Meta(ge=0, le=64)] = 1
+    latch: Literal["any", "host"] = "any"
+    rtp_timeout_s: Positive = 30
+    codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
+    prompts: tuple[str, ...] = ()
+    language: Text = "en"
+    music: Text = "moh/default"
+
+
+class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where recordings go."""
+
+    directory: Text = "var/recordings"
+    min_free_mb: Count = 200
+
+
+class TrunkConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to another switch: a PBX or a provider."""
+
+    address: Text
+    accept: tuple[str, ...] = ()
+    register: bool = False
+    username: str = ""
+    password: Secret = Secret()
+    realm: str = ""
+    from_domain: str = ""
+    expires_s: Annotated[int, Meta(ge=60, le=86400)] = 600
+    options_s: Count = 30
+    max_calls: Count = 0
+    strip: str = ""
+    prefix: str = ""
+    inbound_strip: str = ""
+    inbound_prefix: str = ""
+    country: str = ""
+    codecs: tuple[Literal["PCMU", "PCMA"], ...] = ()
+
+
+class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A phone that registers here. Its name in the table is its number and user name."""
+
+    password: Secret
+    name: str = ""
+
+
+class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person who takes interactions."""
+
+    device: Text
+    name: str = ""
+    skills: dict[str, Proficiency] = {}
+    signed_in: bool = False
+
+
+class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A queue: what it asks of agents, how it orders, what callers get while they wait."""
+
+    skills: dict[str, Proficiency] = {}
+    agents: tuple[str, ...] = ()
+    select: Literal["longest-idle", "most-skilled"] = "longest-idle"
+    priority: int = 0
+    ageing: Seconds = 1.0
+    ring_s: Positive = 20
+    wrap_up_s: Count = 30
+    wrap_up_codes: tuple[str, ...] = ()
+    service_level_s: Positive = 20
+    short_abandon_s: Seconds = 5.0
+    join_empty: Literal["allow", "refuse"] = "allow"
+    leave_empty: bool = False
+    max_wait_s: Count = 0
+    max_waiting: Count = 0
+    music: str = ""
+    comfort: str = ""
+    comfort_s: Count = 0
+    reject_pause_s: Count = 10
+    record: bool = True
+
+
+class Codes(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names for reasons: the digits that agents dial, and what reports print."""
+
+    pause: dict[str, str] = field(
+        default_factory=lambda: {"1": "break", "2": "meal", "3": "training", "4": "meeting"}
+    )
+    wrap_up: dict[str, str] = field(
+        default_factory=lambda: {"1": "resolved", "2": "call-back", "3": "escalated"}
+    )
+
+
+class Features(Struct, frozen=True, forbid_unknown_fields=True):
+    """Feature codes that agents dial from their devices."""
+
+    sign_in: str = "*71"
+    sign_out: str = "*72"
+    pause: str = "*73"
+    ready: str = "*74"
+    wrap_up: str = "*75"
+    echo: str = "*43"
+
+
+class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`/health` and `/metrics`."""
+
+    enabled: bool = True
+
+
+class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The journal and its tables."""
+
+    path: Text = "var/cicswitch.db"
+    commit_ms: Annotated[int, Meta(ge=1, le=10000)] = 50
+    synchronous: Literal["full", "normal"] = "full"
+    trace_hours: Count = 24
+
+
+class LoggingConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+    redact: bool = True
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration. `directory` is where relative paths begin."""
+
+    listen: Listen = Listen()
+    control: Text = "var/control.sock"
+    sip: SipConfig = SipConfig()
+    media: MediaConfig = MediaConfig()
+    recording: RecordingConfig = RecordingConfig()
+    trunk: dict[str, TrunkConfig] = {}
+    device: dict[str, DeviceConfig] = {}
+    skills: dict[str, str] = {}
+    agent: dict[str, AgentConfig] = {}
+    queue: dict[str, QueueConfig] = {}
+    codes: Codes = Codes()
+    features: Features = Features()
+    http: HttpConfig = HttpConfig()
+    store: StoreConfig = StoreConfig()
+    logging: LoggingConfig = LoggingConfig()
+    dialplans: tuple[str, ...] = ("dialplans/*.toml",)
+    directory: str = "."
+    plan: Dialplan | None = None
+
+    def path(self, text: str) -> Path:
+        """A path of this configuration, absolute."""
+        return Path(self.directory, text).resolve()
+
+    def sip_endpoints(self) -> list[Endpoint]:
+        """The SIP listeners."""
+        return [parse_endpoint(text, ("udp", "tcp"), 5060) for text in self.listen.sip]
+
+    def http_endpoint(self) -> Endpoint:
+        """The HTTP listener."""
+        return parse_endpoint(self.listen.http, ("tcp",), 8080)
+
+
+def default_path() -> Path:
+    """`cicswitch.toml` of this folder if there is one, else the one that the package carries."""
+    here = Path("cicswitch.toml")
+    if here.exists():
+        return here
+    package = Path(__file__).parent
+    for path in (package / "_data" / "cicswitch.toml", package.parent / "cicswitch.toml"):
+        if path.exists():
+            return path
+    return here
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in a file; raises `ConfigError` with all findings, in file order."""
+    config, findings = _read(path, environ)
+    if findings or config is None:
+        raise ConfigError(sorted(findings))
+    return config
+
+
+def check(path: Path, environ: Mapping[str, str] = os.environ) -> list[Finding]:
+    """Every mistake in a file and its dialplans, in file order; an empty list if all is well."""
+    return sorted(_read(path, environ)[1])
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[Finding]]:
+    try:
+        document = Document.read(path)
+    except ConfigError as error:
+        return None, list(error.findings)
+    decoder = Decoder(document, environ)
+    for own in ("directory", "plan"):
+        if own in document.data:
+            decoder.add((own,), f'unknown key "{own}"', "a key that is known here")
+    data = {key: value for key, value in document.data.items() if key not in ("directory", "plan")}
+    config = decoder.decode(Config, data)
+    if config is None:
+        return None, decoder.findings
+    config = msgspec.structs.replace(config, directory=str(path.parent.absolute()))
+    _endpoints(config, decoder)
+    _references(config, decoder)
+    _numbers(config, decoder)
+    findings = decoder.findings
+    plan, plan_findings = load_dialplans(
+        _dialplan_files(config, decoder),
+        queues=config.queue,
+        trunks=config.trunk,
+        skills=config.skills,
+    )
+    findings += plan_findings
+    return msgspec.structs.replace(config, plan=plan), findings
+
+
+def _endpoints(config: Config, decoder: Decoder) -> None:
+    seen: dict[Endpoint, int] = {}
+    if not config.listen.sip:
+        decoder.add(("listen", "sip"), "an empty list", "at least one listener")
+    for index, text in enumerate(config.listen.sip):
+        key = ("listen", "sip", index)
+        try:
+            endpoint = parse_endpoint(text, ("udp", "tcp"), 5060)
+        except ValueError as error:
+            decoder.add(key, f'"{text}"', f'{error}, like "udp:127.0.0.1:5060"')
+            continue
+        if endpoint in seen:
+            decoder.add(key, f'"{text}" twice', "each listener once")
+        seen[endpoint] = index
+    hosts = [("listen", "advertise"), ("media", "host"), ("media", "ipv6_host")]
+    for section, name in hosts:
+        text = getattr(getattr(config, section), name)
+        if text:
+            try:
+                ipaddress.ip_address(text)
+            except ValueError:
+                decoder.add((section, name), f'"{text}"', "an IP address")
+    try:
+        parse_endpoint(config.listen.http, ("tcp",), 8080)
+    except ValueError as error:
+        decoder.add(("listen", "http"), f'"{config.listen.http}"', f"{error}")
+    low, dash, high = config.media.ports.partition("-")
+    if not (dash and low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
+        decoder.add(("media", "ports"), f'"{config.media.ports}"', 'a range, like "16384-32767"')
+    for name, trunk in config.trunk.items():
+        try:
+            parse_endpoint(trunk.address, ("udp", "tcp"), 5060)
+        except ValueError as error:
+            decoder.add(("trunk", name, "address"), f'"{trunk.address}"', str(error))
+        for number, network in enumerate(trunk.accept):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                decoder.add(("trunk", name, "accept", number), f'"{network}"', "an IP network")
+        if trunk.register and not (trunk.username and trunk.password):
+            decoder.add(
+                ("trunk", name, "register"), "true", "username and password beside it to register"
+            )
+
+
+def _references(config: Config, decoder: Decoder) -> None:
+    for name, agent in config.agent.items():
+        for skill in agent.skills:
+            if skill not in config.skills:
+                decoder.unknown(("agent", name, "skills", skill), "a skill", skill, config.skills)
+        where, colon, number = agent.device.partition(":")
+        if colon and where not in config.trunk:
+            decoder.unknown(("agent", name, "device"), "a trunk", where, config.trunk)
+        elif colon and not number:
+            decoder.add(("agent", name, "device"), f'"{agent.device}"', '"TRUNK:EXTENSION"')
+        elif not colon and agent.device not in config.device:
+            decoder.unknown(("agent", name, "device"), "a device", agent.device, config.device)
+    devices: dict[str, str] = {}
+    for name, agent in config.agent.items():
+        other = devices.setdefault(agent.device, name)
+        if other != name:
+            decoder.add(
+                ("agent", name, "device"),
+                f'"{agent.device}", the device of agent "{other}"',
+                "a device for each agent",
+            )
+    wrap_up = set(config.codes.wrap_up.values())
+    for name, queue in config.queue.items():
+        for skill in queue.skills:
+            if skill not in config.skills:
+                decoder.unknown(("queue", name, "skills", skill), "a skill", skill, config.skills)
+        for index, member in enumerate(queue.agents):
+            if member not in config.agent:
+                decoder.unknown(("queue", name, "agents", index), "an agent", member, config.agent)
+        for index, code in enumerate(queue.wrap_up_codes):
+            if code not in wrap_up:
+                decoder.unknown(
+                    ("queue", name, "wrap_up_codes", index), "a wrap-up code", code, wrap_up
+                )
+        if config.agent and not any(
+            (not queue.agents or agent_name in queue.agents)
+            and all(agent.skills.get(skill, 0) >= least for skill, least in queue.skills.items())
+            for agent_name, agent in config.agent.items()
+        ):
+            decoder.add(
+                ("queue", name),
+                "no agent who could ever serve it",
+                "at least one agent with its skills",
+            )
+
+
+def _numbers(config: Config, decoder: Decoder) -> None:
+    features: dict[str, str] = {}
+    for feature in Features.__struct_fields__:
+        code = getattr(config.features, feature)
+        if code and (not set(code) <= set("0123456789*#") or len(code) < 2):
+            decoder.add(
+                ("features", feature), f'"{code}"', 'two or more of 0-9*#, or "" to turn it off'
+            )
+        if code and code in features:
+            decoder.add(("features", feature), f'"{code}" twice', "a code for each feature")
+        features[code] = feature
+    for table in ("pause", "wrap_up"):
+        for digits in getattr(config.codes, table):
+            if not digits.isdigit():
+                decoder.add(("codes", table, digits), f'"{digits}"', "digits to dial as the key")
+
+
+def _dialplan_files(config: Config, decoder: Decoder) -> list[Path]:
+    files: list[Path] = []
+    for index, pattern in enumerate(config.dialplans):
+        base = Path(config.directory)
+        found = sorted(base.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        found = [file for file in found if not file.name.endswith(".test.toml")]
+        if not found:
+            decoder.add(("dialplans", index), f'"{pattern}"', "a file or a pattern that has files")
+        files += [file for file in found if file not in files]
+    return files
