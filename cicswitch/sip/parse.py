@@ -1,0 +1,281 @@
+"""Bytes to messages (RFC 3261 sections 7, 18.3, 25).
+
+The header block is split once, names are looked up in one dict, and only what every message needs
+(branch, tags, CSeq) is cut out. Everything unusual (folding, odd white space, compact or unknown
+names, broken lines) leaves the fast path where it shows. `validate` does the checks of syntax that
+only a new request from outside needs.
+
+Malformed: `ParseError`. Its status is 0 where no answer may be sent: to ACK, to responses, and
+where no Via tells the way back.
+"""
+
+from __future__ import annotations
+
+from cicswitch.sip.message import Message, ParseError, Request, Response
+from cicswitch.sip.names import NAMES, canonical
+from cicswitch.sip.uri import UriError, find_tag, parse_name_addr, parse_uri, split_outside
+
+__all__ = ["MAX_HEADERS", "MAX_MESSAGE", "Via", "parse", "parse_via", "validate"]
+
+MAX_MESSAGE = 65_536
+"""Bytes of a whole message."""
+MAX_HEADERS = 256
+"""Header lines of a message."""
+
+_TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
+_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
+_names = NAMES.get
+
+
+def parse(data: bytes) -> Request | Response:
+    """Parse one message: a datagram, or the exact bytes of one message of a stream."""
+    end = data.find(b"\r\n\r\n")
+    problem = ""
+    if len(data) > MAX_MESSAGE:
+        problem, data = "the message is too large", data[:MAX_MESSAGE]
+        end = data.find(b"\r\n\r\n")
+    if end < 0:
+        problem = problem or "no empty line ends the header"
+        end = len(data)
+    try:
+        lines = data[:end].decode().split("\r\n")
+    except UnicodeDecodeError:
+        problem = "the header is not UTF-8"
+        lines = data[:end].decode("utf-8", "replace").split("\r\n")
+    first: dict[str, str] = {}
+    repeated: dict[str, list[str]] | None = None
+    names = _names
+    start_line = ""
+    for line in lines:
+        if not start_line:
+            start_line = line or " "
+            continue
+        raw, _, value = line.partition(": ")
+        name = names(raw)
+        if name is None:
+            if line[:1] in (" ", "\t"):
+                return parse(_unfolded(data, end))
+            raw, colon, value = line.partition(":")
+            raw = raw.rstrip(" \t")
+            if not colon or not raw or raw.strip(_TOKEN):
+                problem = problem or "a malformed header line"
+                continue
+            name = canonical(raw)
+        if name in first:
+            if repeated is None:
+                repeated = {}
+            repeated.setdefault(name, [first[name]]).append(value.strip())
+        else:
+            first[name] = value.strip()
+    message: Request | Response
+    if start_line[:8] == "SIP/2.0 ":
+        message = response = Response()
+        response.status, response.reason = _status(start_line)
+    else:
+        message = request = Request()
+        parts = start_line.split(" ")
+        if len(parts) == 3 and parts[2] == "SIP/2.0":
+            request.method, request.uri, _ = parts
+        else:
+            problem = _request_line(request, start_line, problem)
+    message._lines = lines
+    message.first = first
+    message.repeated = repeated
+    message.body = data[end + 4 :]
+    try:
+        via = message.via = first["Via"]
+        message.call_id = first["Call-ID"]
+        from_ = message.from_ = first["From"]
+        to = message.to = first["To"]
+        cseq = first["CSeq"]
+    except KeyError as missing:
+        raise _refusal(message, f"no {missing.args[0]} header") from None
+    # The topmost branch and the tags; the slow ways only for what is unusual.
+    start = via.find(";branch=")
+    if start > 0 and via.startswith("SIP/2.0/") and "," not in via and '"' not in via:
+        stop = via.find(";", start + 8)
+        message.branch = via[start + 8 :] if stop < 0 else via[start + 8 : stop]
+        if message.__class__ is Request:
+            message.sent_by = via[via.find(" ") + 1 : via.find(";")]
+    else:
+        try:
+            top = parse_via(split_outside(via, ",")[0])
+        except UriError as error:
+            raise _refusal(message, str(error), way_back=False) from None
+        message.branch = top.branch
+        if isinstance(message, Request):
+            message.sent_by = top.sent_by
+    message.from_tag = find_tag(from_)
+    start = to.find(";tag=")
+    message.to_tag = find_tag(to) if start >= 0 or to[-1:] != ">" else ""
+    number, _, method = cseq.partition(" ")
+    message.cseq_method = method = method.strip()
+    # RFC 3261 section 8.1.1.5: "The sequence number value MUST be expressible as a 32-bit
+    # unsigned integer and MUST be less than 2**31."
+    if number.isdigit() and number.isascii() and len(number) < 12 and int(number) < 2_147_483_648:
+        message.cseq = int(number)
+    else:
+        message.cseq = 0
+        problem = problem or "a malformed CSeq number"
+    if message.__class__ is Request and method != message.method:
+        problem = problem or "the method of CSeq is not that of the request"
+    length = first.get("Content-Length")
+    if length is not None:
+        if not length.isdigit() or not length.isascii() or len(length) > 9:
+            problem = problem or "a malformed Content-Length"
+        elif (size := int(length)) != len(message.body):
+            # RFC 3261 section 18.3: "If there are additional bytes in the transport packet
+            # beyond the end of the body, they MUST be discarded."
+            if size > len(message.body):
+                problem = problem or "the body is shorter than Content-Length says"
+            message.body = message.body[:size]
+    if repeated is not None:
+        for name in _SINGLE:
+            if name in repeated:
+                problem = problem or f"more than one {name} header"
+    if len(lines) > MAX_HEADERS:
+        problem = problem or "too many headers"
+    if problem:
+        raise _refusal(message, problem)
+    return message
+
+
+def _status(line: str) -> tuple[int, str]:
+    code, _, reason = line[8:].partition(" ")
+    if len(code) != 3 or not code.isdigit() or not code.isascii() or not "1" <= code[0] <= "6":
+        raise ParseError("a malformed status code")
+    return int(code), reason
+
+
+def _request_line(request: Request, line: str, problem: str) -> str:
+    """What can be had of an odd request line, and what is wrong with it."""
+    parts = line.split()
+    request.method = parts[0] if parts else ""
+    request.uri = parts[1] if len(parts) > 1 else ""
+    version = parts[-1] if len(parts) > 2 else ""
+    if not request.method or request.method.strip(_TOKEN) or not version.upper()[:4] == "SIP/":
+        raise ParseError("not a SIP message")
+    if len(line.split(" ")) == 3 and version.upper() == "SIP/2.0":
+        return problem
+    if version.upper() != "SIP/2.0":
+        return "an unknown SIP version"
+    return problem or "a malformed request line"
+
+
+def _refusal(message: Message, problem: str, way_back: bool = True) -> ParseError:
+    """The error for a message: with 400 if the RFC lets us answer it and we know how."""
+    if not isinstance(message, Request) or message.method == "ACK" or not way_back:
+        return ParseError(problem)
+    first = message.first
+    if not all(name in first for name in ("Via", "From", "To", "Call-ID", "CSeq")):
+        # RFC 3261 section 8.2.6.2: a response copies these; what lacks is left empty.
+        if "Via" not in first:
+            return ParseError(problem)
+        try:
+            top = parse_via(split_outside(first["Via"], ",")[0])
+        except UriError:
+            return ParseError(problem)
+        message.via, message.branch, message.sent_by = first["Via"], top.branch, top.sent_by
+        message.from_, message.to = first.get("From", ""), first.get("To", "")
+        message.from_tag, message.to_tag = find_tag(message.from_), find_tag(message.to)
+        message.call_id, message.cseq, message.cseq_method = first.get("Call-ID", ""), 0, ""
+    status = 505 if problem == "an unknown SIP version" else 400
+    if problem == "the message is too large":
+        status = 513
+    return ParseError(problem, status, message)
+
+
+def _unfolded(data: bytes, end: int) -> bytes:
+    """RFC 3261 section 7.3.1: a line that begins with white space continues the one before."""
+    head = data[:end]
+    if head[:1] in (b" ", b"\t"):
+        raise ParseError("the message begins with white space")
+    lines: list[bytes] = []
+    for line in head.split(b"\r\n"):
+        if line[:1] in (b" ", b"\t"):
+            lines[-1] = lines[-1].rstrip(b" \t") + b" " + line.lstrip(b" \t")
+        else:
+            lines.append(line)
+    return b"\r\n".join(lines) + data[end:]
+
+
+class Via:
+    """One Via value (RFC 3261 section 20.42). `params` keys are lower case."""
+
+    __slots__ = ("host", "params", "port", "sent_by", "transport")
+
+    def __init__(
+        self, transport: str, host: str, port: int | None, sent_by: str, params: dict[str, str]
+    ) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.sent_by = sent_by
+        self.params = params
+
+    @property
+    def branch(self) -> str:
+        """The branch parameter, or empty."""
+        return self.params.get("branch", "")
+
+
+def parse_via(value: str) -> Via:
+    """Parse one Via value. Raises `UriError`."""
+    head, *tail = split_outside(value, ";")
+    protocol, _, rest = head.partition("/")
+    version, _, rest = rest.partition("/")
+    pieces = rest.split(None, 1)
+    if protocol.strip().upper() != "SIP" or version.strip() != "2.0" or len(pieces) != 2:
+        raise UriError("a malformed Via", 400)
+    transport, sent_by = pieces
+    if transport.strip(_TOKEN):
+        raise UriError("a malformed transport in Via", 400)
+    sent_by = "".join(sent_by.split()) if ":" in sent_by else sent_by
+    # Borrow the host rules of URIs.
+    place = parse_uri(f"sip:{sent_by}")
+    params: dict[str, str] = {}
+    for part in tail:
+        name, equals, param = part.partition("=")
+        name = name.strip().lower()
+        if not name or (equals and not param.strip()):
+            raise UriError("an empty parameter in Via", 400)
+        params[name] = param.strip()
+    return Via(transport.upper(), place.host, place.port, sent_by, params)
+
+
+def validate(request: Request) -> None:
+    """The syntax that `parse` leaves for later: URIs, name-addrs, Via, scalars.
+
+    Raises ParseError with 400, 414 or 416 and the request. Not for ACK, to which no error may be
+    sent.
+    """
+    try:
+        if request.uri[:1] == "<":
+            raise UriError("the Request-URI is enclosed in <>", 400)
+        if parse_uri(request.uri).headers:
+            # RFC 3261 section 19.1.1 table: headers are not allowed in a Request-URI.
+            raise UriError("the Request-URI has headers", 400)
+        for value in (request.from_, request.to):
+            if value[:5] != "<sip:" or value.find(">") < 0:
+                parse_name_addr(value)
+        if not request.from_tag and request.branch.startswith("z9hG4bK"):
+            # RFC 3261 section 8.1.1.3: "The From field MUST contain a new 'tag' parameter".
+            raise UriError("From has no tag", 400)
+        if request.repeated is not None or "," in request.via:
+            for via in request.vias:
+                parse_via(via)
+        first = request.first
+        contact = first.get("Contact")
+        if contact is not None and contact != "*":
+            for item in request.get_list("Contact"):
+                parse_name_addr(item)
+        for name, limit in (("Max-Forwards", 255), ("Expires", 4_294_967_295)):
+            scalar = first.get(name)
+            if scalar is not None and (
+                not scalar.isdigit() or not scalar.isascii() or len(scalar) > 10
+            ):
+                raise UriError(f"a malformed {name}", 400)
+            if scalar is not None and int(scalar) > limit:
+                raise UriError(f"{name} is too large", 400)
+    except UriError as error:
+        raise ParseError(str(error), error.status, request) from None
