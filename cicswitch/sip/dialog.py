@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cicswitch.sip.flow import Flow
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialog", "host_port", "next_flow"]
 
 
+@lru_cache(maxsize=8192)
 def host_port(uri: str) -> tuple[str, int]:
     """Host and port of a SIP URI that was checked before, without brackets; port 5060 if none."""
     start = uri.rfind("@") + 1 or uri.find(":") + 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from cicswitch.core.errors import ProtocolError
 from cicswitch.sip.names import canonical
-from cicswitch.sip.uri import split_commas
+from cicswitch.sip.uri import find_tag, split_commas
 
 __all__ = ["Message", "ParseError", "Request", "Response"]
 
@@ -120,6 +120,11 @@ class Response(Message):
 
     reason: str
     status: int
+
+    @property
+    def from_tag(self) -> str:  # type: ignore[override]
+        """Our own tag, which came back."""
+        return find_tag(self.from_)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}>"

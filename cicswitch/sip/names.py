@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMPACT", "NAMES", "REASONS", "canonical"]
+__all__ = ["COMPACT", "NAMES", "REASONS", "SPELLED", "canonical"]
 
 _SPELLED = [
     "Accept",
@@ -111,6 +111,9 @@ NAMES: dict[str, str] = {name: name for name in _SPELLED}
 NAMES.update(_LOWER)
 NAMES.update({name.upper(): spelled for name, spelled in _LOWER.items()})
 
+SPELLED: set[str] = set(_SPELLED)
+"""Canonical names, those of unknown headers that were seen included, up to a limit."""
+
 _MAX_NAMES = 4096
 
 
@@ -122,6 +125,7 @@ def canonical(name: str) -> str:
         known = _LOWER.get(lower) or "-".join(part.capitalize() for part in lower.split("-"))
         if len(NAMES) < _MAX_NAMES:
             NAMES[name] = known
+            SPELLED.add(known)
     return known
 
 

@@ -11,8 +11,11 @@ where no Via tells the way back.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import repeat
+
 from cicswitch.sip.message import Message, ParseError, Request, Response
-from cicswitch.sip.names import NAMES, canonical
+from cicswitch.sip.names import NAMES, SPELLED, canonical
 from cicswitch.sip.uri import UriError, find_tag, parse_name_addr, parse_uri, split_outside
 
 __all__ = ["MAX_HEADERS", "MAX_MESSAGE", "Via", "parse", "parse_via", "validate"]
@@ -24,7 +27,11 @@ MAX_HEADERS = 256
 
 _TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 _SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
-_names = NAMES.get
+_partition = str.partition
+_COLONS = repeat(": ")
+_CODES = {f"{code} ": code for code in range(100, 700)}
+_cseqs: dict[str, tuple[int, str]] = {}
+"""CSeq values seen, up to a limit: nearly all are one of a few."""
 
 
 def parse(data: bytes) -> Request | Response:
@@ -42,35 +49,26 @@ def parse(data: bytes) -> Request | Response:
     except UnicodeDecodeError:
         problem = "the header is not UTF-8"
         lines = data[:end].decode("utf-8", "replace").split("\r\n")
-    first: dict[str, str] = {}
+    start_line = lines[0]
+    first = {name: value for name, _, value in map(_partition, lines[1:], _COLONS)}
     repeated: dict[str, list[str]] | None = None
-    names = _names
-    start_line = ""
-    for line in lines:
-        if not start_line:
-            start_line = line or " "
-            continue
-        raw, _, value = line.partition(": ")
-        name = names(raw)
-        if name is None:
-            if line[:1] in (" ", "\t"):
-                return parse(_unfolded(data, end))
-            raw, colon, value = line.partition(":")
-            raw = raw.rstrip(" \t")
-            if not colon or not raw or raw.strip(_TOKEN):
-                problem = problem or "a malformed header line"
-                continue
-            name = canonical(raw)
-        if name in first:
-            if repeated is None:
-                repeated = {}
-            repeated.setdefault(name, [first[name]]).append(value.strip())
-        else:
-            first[name] = value.strip()
+    if len(first) != len(lines) - 1 or not first.keys() <= SPELLED or not _is_tidy(data, end):
+        if b"\r\n " in data[:end] or b"\r\n\t" in data[:end]:
+            return parse(_unfolded(data, end))
+        while not start_line and len(lines) > 1:
+            # RFC 3261 section 7.5: CRLFs before the start line are ignored.
+            lines = lines[1:]
+            start_line = lines[0]
+        first, repeated, malformed = _collect(lines)
+        problem = problem or malformed
     message: Request | Response
     if start_line[:8] == "SIP/2.0 ":
         message = response = Response()
-        response.status, response.reason = _status(start_line)
+        status = _CODES.get(start_line[8:12])
+        if status is not None:
+            response.status, response.reason = status, start_line[12:]
+        else:
+            response.status, response.reason = _status(start_line)
     else:
         message = request = Request()
         parts = start_line.split(" ")
@@ -105,22 +103,36 @@ def parse(data: bytes) -> Request | Response:
         message.branch = top.branch
         if isinstance(message, Request):
             message.sent_by = top.sent_by
-    message.from_tag = find_tag(from_)
-    start = to.find(";tag=")
-    message.to_tag = find_tag(to) if start >= 0 or to[-1:] != ">" else ""
-    number, _, method = cseq.partition(" ")
-    message.cseq_method = method = method.strip()
-    # RFC 3261 section 8.1.1.5: "The sequence number value MUST be expressible as a 32-bit
-    # unsigned integer and MUST be less than 2**31."
-    if number.isdigit() and number.isascii() and len(number) < 12 and int(number) < 2_147_483_648:
-        message.cseq = int(number)
+    if message.__class__ is Request:
+        start = from_.rfind(";tag=")
+        if start > 0 and from_.find(">", start) < 0 and from_.find(";", start + 5) < 0:
+            message.from_tag = from_[start + 5 :]
+        else:
+            message.from_tag = find_tag(from_)
+    start = to.rfind(";tag=")
+    if start > 0 and to.find(">", start) < 0 and to.find(";", start + 5) < 0:
+        message.to_tag = to[start + 5 :]
     else:
-        message.cseq = 0
-        problem = problem or "a malformed CSeq number"
-    if message.__class__ is Request and method != message.method:
+        message.to_tag = find_tag(to) if start >= 0 or to[-1:] != ">" else ""
+    known = _cseqs.get(cseq)
+    if known is not None:
+        message.cseq, message.cseq_method = known
+    else:
+        number, _, method = cseq.partition(" ")
+        message.cseq_method = method = method.strip()
+        # RFC 3261 section 8.1.1.5: "The sequence number value MUST be expressible as a 32-bit
+        # unsigned integer and MUST be less than 2**31."
+        if _is_number(number) and len(number) < 12 and int(number) < 2_147_483_648:
+            message.cseq = int(number)
+            if len(_cseqs) < 4096:
+                _cseqs[cseq] = (message.cseq, method)
+        else:
+            message.cseq = 0
+            problem = problem or "a malformed CSeq number"
+    if isinstance(message, Request) and message.cseq_method != message.method:
         problem = problem or "the method of CSeq is not that of the request"
     length = first.get("Content-Length")
-    if length is not None:
+    if length is not None and length != str(len(message.body)):
         if not length.isdigit() or not length.isascii() or len(length) > 9:
             problem = problem or "a malformed Content-Length"
         elif (size := int(length)) != len(message.body):
@@ -138,6 +150,39 @@ def parse(data: bytes) -> Request | Response:
     if problem:
         raise _refusal(message, problem)
     return message
+
+
+def _is_number(text: str) -> bool:
+    return text.isdigit() and text.isascii()
+
+
+def _is_tidy(data: bytes, end: int) -> bool:
+    """Whether no value has white space around it but the one after the colon."""
+    return data.find(b":  ", 0, end) < 0 and data.find(b" \r\n", 0, end + 2) < 0
+
+
+def _collect(
+    lines: list[str],
+) -> tuple[dict[str, str], dict[str, list[str]] | None, str]:
+    """Header lines that are not plain: repeated, compact, unknown, untidy or broken."""
+    first: dict[str, str] = {}
+    repeated: dict[str, list[str]] | None = None
+    problem = ""
+    for line in lines[1:]:
+        raw, colon, value = line.partition(":")
+        raw = raw.rstrip(" \t")
+        if not colon or not raw or raw.strip(_TOKEN):
+            problem = "a malformed header line"
+            continue
+        name = NAMES.get(raw) or canonical(raw)
+        value = value.strip()
+        if name in first:
+            if repeated is None:
+                repeated = {}
+            repeated.setdefault(name, [first[name]]).append(value)
+        else:
+            first[name] = value
+    return first, repeated, problem
 
 
 def _status(line: str) -> tuple[int, str]:
@@ -250,13 +295,9 @@ def validate(request: Request) -> None:
     sent.
     """
     try:
-        if request.uri[:1] == "<":
-            raise UriError("the Request-URI is enclosed in <>", 400)
-        if parse_uri(request.uri).headers:
-            # RFC 3261 section 19.1.1 table: headers are not allowed in a Request-URI.
-            raise UriError("the Request-URI has headers", 400)
+        _check_request_uri(request.uri)
         for value in (request.from_, request.to):
-            if value[:5] != "<sip:" or value.find(">") < 0:
+            if not _is_plain(value):
                 parse_name_addr(value)
         if not request.from_tag and request.branch.startswith("z9hG4bK"):
             # RFC 3261 section 8.1.1.3: "The From field MUST contain a new 'tag' parameter".
@@ -267,8 +308,9 @@ def validate(request: Request) -> None:
         first = request.first
         contact = first.get("Contact")
         if contact is not None and contact != "*":
-            for item in request.get_list("Contact"):
-                parse_name_addr(item)
+            if request.repeated is not None or not _is_plain(contact):
+                for item in request.get_list("Contact"):
+                    parse_name_addr(item)
         for name, limit in (("Max-Forwards", 255), ("Expires", 4_294_967_295)):
             scalar = first.get(name)
             if scalar is not None and (
@@ -279,3 +321,30 @@ def validate(request: Request) -> None:
                 raise UriError(f"{name} is too large", 400)
     except UriError as error:
         raise ParseError(str(error), error.status, request) from None
+
+
+@lru_cache(maxsize=4096)
+def _check_request_uri(uri: str) -> None:
+    if uri[:1] == "<":
+        raise UriError("the Request-URI is enclosed in <>", 400)
+    if parse_uri(uri).headers:
+        # RFC 3261 section 19.1.1 table: headers are not allowed in a Request-URI.
+        raise UriError("the Request-URI has headers", 400)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a name-addr is of the common kind that needs no closer look."""
+    opening = value.find("<sip:")
+    if opening < 0:
+        return False
+    if opening:
+        display = value[:opening].rstrip()
+        if display[0] == '"':
+            if display[-1] != '"' or display.count('"') != 2 or "\\" in display:
+                return False
+        elif not display.isalnum():
+            return False
+    closing = value.find(">", opening)
+    if closing < 0 or value[closing + 1 : closing + 2] not in ("", ";"):
+        return False
+    return value.find(" ", opening) < 0 and value.count("<") == 1

@@ -1,0 +1,226 @@
+"""Offer and answer for one audio stream (RFC 3264).
+
+We speak RTP/AVP audio. Other m= lines of an offer keep their place and get port 0. An answer
+names one codec, so that nobody changes it on the way, and telephone-event if it was offered.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cicswitch.sdp.codecs import DEFAULT_CODECS, STATIC, codec_lines
+from cicswitch.sdp.parse import Description, Media, SdpError, parse_sdp
+
+__all__ = ["Local", "Negotiated", "Origin", "accept_answer", "answer", "make_offer"]
+
+_SENDS = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
+_RECEIVES = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
+_NAMES = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
+_NO_ADDRESS = ("0.0.0.0", "::")
+_UPPER = {name: name for name in ("PCMU", "PCMA", "G722", "G729", "OPUS", "GSM")}
+
+
+class Origin:
+    """The o= of one session: the id stays, the version counts changes (RFC 3264 section 8)."""
+
+    __slots__ = ("_last", "id", "version")
+
+    def __init__(self, id: str, version: int = 1) -> None:  # noqa: A002
+        self.id = id
+        self.version = version
+        self._last = ""
+
+    def stamp(self, rest: str) -> int:
+        """The version for a description whose other lines are `rest`."""
+        if self._last and self._last != rest:
+            self.version += 1
+        self._last = rest
+        return self.version
+
+
+class Local(msgspec.Struct, gc=False):
+    """Our side: address and port that are advertised, what we speak, in order of preference.
+
+    `origin` lives as long as the session. `telephone_event` is the payload type that we offer
+    (None: no DTMF events). `direction` is the most that we want.
+    """
+
+    host: str
+    port: int
+    origin: Origin
+    codecs: tuple[str, ...] = DEFAULT_CODECS
+    telephone_event: int | None = 101
+    direction: str = "sendrecv"
+    ptime_ms: int = 20
+
+
+class Negotiated(msgspec.Struct, frozen=True, gc=False):
+    """What both sides agreed on. `send` and `receive` are our view.
+
+    host, port: where to send to. telephone_event: the payload type of DTMF events, or None.
+    """
+
+    codec: str
+    payload_type: int
+    telephone_event: int | None
+    host: str
+    port: int
+    send: bool
+    receive: bool
+    ptime_ms: int
+
+    @property
+    def direction(self) -> str:
+        """Our direction in the words of SDP."""
+        return _NAMES.get((self.send, self.receive), "inactive")
+
+    @property
+    def held(self) -> bool:
+        """Whether the peer does not listen: it has put us on hold."""
+        return not self.send
+
+
+def _write(local: Local, media: str) -> bytes:
+    host, origin = local.host, local.origin
+    net = "IN IP6" if ":" in host else "IN IP4"
+    rest = f"s=-\r\nc={net} {host}\r\nt=0 0\r\n{media}"
+    version = origin.stamp(rest)
+    return f"v=0\r\no=- {origin.id} {version} {net} {host}\r\n{rest}".encode()
+
+
+def make_offer(local: Local) -> bytes:
+    """Offer one audio stream with all our codecs."""
+    formats, lines = codec_lines(local.codecs, local.telephone_event)
+    return _write(
+        local,
+        f"m=audio {local.port} RTP/AVP {formats}\r\n{lines}"
+        f"a=ptime:{local.ptime_ms}\r\na={local.direction}\r\n",
+    )
+
+
+def _pick(
+    media: Media, codecs: tuple[str, ...], offered: list[str] | None
+) -> tuple[str, str, str, str | None] | None:
+    """Codec name, its format and mapping, and the format of telephone-event; None without any."""
+    name = chosen = mapping = ""
+    event: str | None = None
+    mappings = media.mappings
+    for number in media.formats:
+        this = mappings.get(number) or STATIC.get(number)
+        if this is None:
+            continue
+        encoding, _, clock = this.partition("/")
+        upper = _UPPER.get(encoding) or encoding.upper()
+        if upper in codecs:
+            # PCMU and PCMA exist at other clock rates too; ours is 8000.
+            if not name and (clock[:4] == "8000" or upper == "OPUS"):
+                if offered is not None and number not in offered:
+                    continue
+                name, chosen, mapping = upper, number, this
+        elif upper == "TELEPHONE-EVENT" and event is None and clock[:4] == "8000":
+            event = number
+    if not name or not chosen.isdigit() or not chosen.isascii() or len(chosen) > 3:
+        return None
+    if event is not None and not (event.isdigit() and event.isascii() and len(event) <= 3):
+        event = None
+    return name, chosen, mapping, event
+
+
+def _usable(media: Media) -> bool:
+    return media.kind == "audio" and media.profile == "RTP/AVP" and media.port != 0
+
+
+def answer(offer: Description | bytes, local: Local) -> tuple[bytes, Negotiated]:
+    """Answer an offer. Raises SdpError: 400 for a malformed one, 488 without a common codec."""
+    description = parse_sdp(offer) if isinstance(offer, bytes) else offer
+    negotiated: Negotiated | None = None
+    text = ""
+    for media in description.media:
+        picked = None
+        if negotiated is None and _usable(media):
+            picked = _pick(media, local.codecs, None)
+        if picked is None:
+            # RFC 3264 section 6: "To reject an offered stream, the port number in the
+            # corresponding stream in the answer MUST be set to zero." And "for each "m=" line in
+            # the offer, there MUST be a corresponding "m=" line in the answer."
+            formats = " ".join(media.formats)
+            text += f"m={media.kind} 0 {media.profile} {formats}\r\n"
+            continue
+        name, number, mapping, event = picked
+        if local.telephone_event is None:
+            event = None
+        direction = media.direction or description.direction
+        # RFC 3264 section 6.1: sendonly is answered with recvonly or inactive, and so on.
+        send = _RECEIVES[direction] and _SENDS[local.direction]
+        receive = _SENDS[direction] and _RECEIVES[local.direction]
+        if media.host in _NO_ADDRESS:
+            # RFC 3264 section 8.4: hold the old way, c=0.0.0.0.
+            send = False
+        if not media.host:
+            raise SdpError("no c= line says where the audio goes", 400)
+        ptime = media.ptime or local.ptime_ms
+        negotiated = Negotiated(
+            name,
+            int(number),
+            None if event is None else int(event),
+            media.host,
+            media.port,
+            send,
+            receive,
+            ptime,
+        )
+        events = ""
+        if event is not None:
+            events = f"a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n"
+            number = f"{number} {event}"
+        text += (
+            f"m=audio {local.port} RTP/AVP {number}\r\na=rtpmap:{picked[1]} {mapping}\r\n"
+            f"{events}a=ptime:{ptime}\r\na={_NAMES.get((send, receive), 'inactive')}\r\n"
+        )
+    if negotiated is None:
+        raise SdpError("no audio stream with a codec that we speak", 488)
+    return _write(local, text), negotiated
+
+
+def accept_answer(
+    offer: bytes, answer: Description | bytes, local: Local | None = None
+) -> Negotiated:
+    """Read the answer to our offer. Raises SdpError: 400 if malformed, 488 if it refuses audio.
+
+    `local` narrows the codecs and the direction to what was offered; without it they are read
+    from the offer's m= line and attributes.
+    """
+    description = parse_sdp(answer) if isinstance(answer, bytes) else answer
+    if local is None:
+        mine = parse_sdp(offer)
+        names = tuple(
+            (mine.media[0].mappings.get(number) or STATIC.get(number, "?")).partition("/")[0]
+            for number in mine.media[0].formats
+        )
+        codecs = tuple(name.upper() for name in names if name != "telephone-event")
+        wanted = mine.media[0].direction or mine.direction
+        ptime = mine.media[0].ptime or 20
+        expected = len(mine.media)
+    else:
+        codecs, wanted, ptime, expected = local.codecs, local.direction, local.ptime_ms, 1
+    if len(description.media) != expected:
+        raise SdpError("the answer has another number of m= lines than the offer", 400)
+    media = description.media[0]
+    picked = _pick(media, codecs, None) if _usable(media) else None
+    if picked is None:
+        raise SdpError("the answer accepts no audio that we offered", 488)
+    if not media.host:
+        raise SdpError("no c= line says where the audio goes", 400)
+    name, number, _, event = picked
+    direction = media.direction or description.direction
+    send = _RECEIVES[direction] and _SENDS[wanted] and media.host not in _NO_ADDRESS
+    return Negotiated(
+        name,
+        int(number),
+        None if event is None else int(event),
+        media.host,
+        media.port,
+        send,
+        _SENDS[direction] and _RECEIVES[wanted],
+        media.ptime or ptime,
+    )

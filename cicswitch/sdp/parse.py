@@ -1,0 +1,132 @@
+"""Session descriptions, read in one walk over the lines (RFC 8866).
+
+ProtocolError
+└── SdpError       400 for what cannot be read, 488 for what cannot be agreed on
+"""
+
+from __future__ import annotations
+
+from cicswitch.core.errors import ProtocolError
+
+__all__ = ["MAX_MEDIA", "Description", "Media", "SdpError", "parse_sdp"]
+
+MAX_MEDIA = 16
+_MAX_SIZE = 16_384
+_DIRECTIONS = frozenset(("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"))
+
+
+class SdpError(ProtocolError):
+    """A description that cannot be read (400) or not be agreed on (488)."""
+
+
+class Media:
+    """One m= section. `host` is its c= address or the session's; `ptime` 0 where none is given.
+
+    `mappings` is payload type -> "name/clock" from rtpmap, both as text; `fmtp` likewise.
+    """
+
+    __slots__ = (
+        "direction",
+        "fmtp",
+        "formats",
+        "host",
+        "kind",
+        "mappings",
+        "port",
+        "profile",
+        "ptime",
+    )
+
+    def __init__(self, kind: str, port: int, profile: str, formats: list[str], host: str) -> None:
+        self.kind = kind
+        self.port = port
+        self.profile = profile
+        self.formats = formats
+        self.host = host
+        self.direction = ""
+        self.ptime = 0
+        self.mappings: dict[str, str] = {}
+        self.fmtp: dict[str, str] = {}
+
+
+class Description:
+    """A session description. `origin` is the raw o= value, `direction` that of the session."""
+
+    __slots__ = ("direction", "media", "origin")
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.direction = "sendrecv"
+        self.media: list[Media] = []
+
+
+def parse_sdp(body: bytes) -> Description:
+    """Read a description. Raises SdpError(400)."""
+    if len(body) > _MAX_SIZE:
+        raise SdpError("the session description is too large", 400)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise SdpError("the session description is not UTF-8", 400) from None
+    # RFC 8866 section 5: "parsers SHOULD be tolerant and also accept records terminated with a
+    # single newline character."
+    lines = text.split("\r\n") if "\r\n" in text else text.split("\n")
+    # "v=" comes first and is always 0.
+    if lines[0] != "v=0":
+        raise SdpError("a session description starts with v=0", 400)
+    description = Description()
+    host = ""
+    media: Media | None = None
+    for line in lines:
+        kind = line[:2]
+        if kind == "a=":
+            if media is None:
+                if line in _DIRECTIONS:
+                    description.direction = line[2:]
+            elif line[:9] == "a=rtpmap:":
+                number, _, mapping = line[9:].partition(" ")
+                media.mappings[number] = mapping
+            elif line in _DIRECTIONS:
+                media.direction = line[2:]
+            elif line[:7] == "a=fmtp:":
+                number, _, value = line[7:].partition(" ")
+                media.fmtp[number] = value
+            elif line[:8] == "a=ptime:":
+                value = line[8:].strip()
+                media.ptime = int(value) if value.isascii() and value.isdigit() else 0
+                if not 0 <= media.ptime <= 200:
+                    media.ptime = 0
+        elif kind == "m=":
+            if len(description.media) >= MAX_MEDIA:
+                raise SdpError("too many m= lines", 400)
+            media = _media(line, host)
+            description.media.append(media)
+        elif kind == "c=":
+            if media is None:
+                host = _connection(line)
+            else:
+                media.host = _connection(line)
+        elif kind == "o=":
+            description.origin = line[2:]
+        elif line and line[1:2] != "=":
+            raise SdpError(f"a malformed line in a session description: {line[:40]!r}", 400)
+    if not description.origin:
+        raise SdpError("a session description without o=", 400)
+    return description
+
+
+def _media(line: str, host: str) -> Media:
+    parts = line[2:].split()
+    if len(parts) < 4:
+        raise SdpError("a malformed m= line", 400)
+    digits = parts[1].partition("/")[0]
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 5 or int(digits) > 65535:
+        raise SdpError("a malformed port in an m= line", 400)
+    return Media(parts[0], int(digits), parts[2], parts[3:], host)
+
+
+def _connection(line: str) -> str:
+    parts = line[2:].split()
+    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
+        raise SdpError("a malformed c= line", 400)
+    return parts[2].partition("/")[0]
