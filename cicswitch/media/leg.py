@@ -1,0 +1,410 @@
+"""One leg in the worker: where it is (latching), what it hears and says, a packet's slow path.
+
+Latching. A leg begins unconnected, knowing the address of the far end's SDP, which behind NAT is
+wrong. Its first valid packet (RTP version 2, an agreed payload type) makes its sender a candidate:
+rank 3 the very address of the SDP, rank 2 its host, rank 1 any host. Rank 3 settles at once; below
+it, whoever ranks higher within `latch_window_s` takes over. When settled the socket is connected,
+so the kernel refuses third parties. It opens again only when the SDP names another address (the
+old one cannot win it back) or when the far end has been silent for `REOPEN_S`, then for its own
+host alone.
+
+The fast path. `worker` relays a packet itself while the fields `fast_*` and `next_*` match it, and
+calls `slow` for all others; `slow` arms the fast path when the next packet may take it, `disarm`
+books what went that way and stops it. Whatever changes a leg or its partner disarms both first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cicswitch.media.pool import Slot
+from cicswitch.rtp import g711
+from cicswitch.rtp.dtmf import DtmfReceiver
+from cicswitch.rtp.packet import HEADER, RtpError, payload_span
+from cicswitch.rtp.stream import CLOCK_HZ, InputStream, OutputStream
+
+if TYPE_CHECKING:
+    from cicswitch.media.engine import Engine
+    from cicswitch.media.listener import Ear
+    from cicswitch.media.player import Digits, Play
+    from cicswitch.media.recorder import Recording
+    from cicswitch.media.reports import Reports
+    from cicswitch.media.wire import Configure
+
+__all__ = ["ROW", "Leg", "TapeEntry", "cuts"]
+
+ROW = 640
+"""Bytes for one packet: 60 ms of G.711 and headers. What is longer is dropped."""
+ROWS = 256
+REOPEN_S = 3.0
+TapeEntry = tuple[float, int, int, bytes]
+"""Arrival, timestamp, SSRC, payload."""
+
+_rows = memoryview(bytearray(ROW * ROWS))
+rows = [_rows[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
+"""Where the packets of one pass over epoll lie, one each."""
+_cuts: dict[int, list[memoryview]] = {}
+
+
+def cuts(size: int) -> list[memoryview]:
+    """The rows cut to a packet size: the few sizes of G.711 are cut once."""
+    found = _cuts.get(size)
+    if found is None:
+        found = _cuts[size] = [row[:size] for row in rows]
+    return found
+
+
+def _sink(row: memoryview, size: int, timestamp: int, now: float) -> bool:
+    return True
+
+
+class Leg:
+    """A leg. Only the engine's thread touches it."""
+
+    __slots__ = (
+        "configured_at",
+        "cut",
+        "digits",
+        "digits_in",
+        "ear",
+        "engine",
+        "extra",
+        "fast_head",
+        "fast_mark",
+        "fast_size",
+        "fast_ssrc",
+        "fast_to",
+        "heard_at",
+        "home",
+        "input",
+        "latching",
+        "next_sequence",
+        "next_timestamp",
+        "number",
+        "out_head",
+        "out_send",
+        "out_ssrc",
+        "output",
+        "params",
+        "partner",
+        "peer",
+        "play",
+        "rank",
+        "recording",
+        "recv_into",
+        "refused",
+        "reports",
+        "sequence_offset",
+        "settle_at",
+        "silence_told",
+        "slot",
+        "source",
+        "spliced",
+        "stray",
+        "table",
+        "tape",
+        "tape_right",
+        "timestamp_offset",
+    )
+
+    def __init__(self, engine: Engine, number: int, slot: Slot, output: OutputStream) -> None:
+        self.engine = engine
+        self.number = number
+        self.slot = slot
+        self.params: Configure | None = None
+        self.configured_at = 0.0
+        self.input = InputStream()
+        self.output = output
+        self.digits_in = DtmfReceiver()
+        self.reports: Reports | None = None
+        self.stray = 0
+        # latching
+        self.latching = True
+        self.peer: tuple[str, int] | None = None
+        self.rank = 0
+        self.settle_at = 0.0
+        self.refused: tuple[str, int] | None = None
+        self.home = ""
+        """After silence: the only host that may take the leg, beside the SDP's."""
+        self.source: tuple[Any, ...] = ("", 0)
+        self.recv_into: Callable[[memoryview], int] = self._receive_from
+        # who feeds it: digits before play before partner
+        self.partner: Leg | None = None
+        self.play: Play | None = None
+        self.digits: Digits | None = None
+        self.spliced: Leg | None = None
+        """Whose packets the output continues, by the offsets of that leg."""
+        # who listens
+        self.tape: list[TapeEntry] | None = None
+        self.tape_right: Recording | None = None
+        self.recording: Recording | None = None
+        self.ear: Ear | None = None
+        self.heard_at = 0.0
+        self.silence_told = False
+        # the fast path
+        self.fast_head = -1
+        """First 16 bits of a packet that may take it; -1: none may."""
+        self.fast_ssrc = 0
+        self.fast_size = 0
+        self.fast_mark = 0
+        self.fast_to: Leg | None = None
+        self.next_sequence = 0
+        self.next_timestamp = 0
+        self.extra: Callable[[memoryview, int, int, float], bool] | None = None
+        self.table: bytes | None = None
+        self.sequence_offset = 0
+        self.timestamp_offset = 0
+        self.out_head = 0
+        self.out_ssrc = 0
+        self.out_send: Callable[[memoryview], int] = slot.rtp.send
+        self.cut: list[memoryview] = []
+
+    # -- sending ---------------------------------------------------------------------------
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where packets to the far end go, None where nowhere."""
+        if self.peer is not None:
+            return self.peer
+        params = self.params
+        if params is None or not params.port or params.host in ("", "0.0.0.0", "::"):
+            return None
+        return (params.host, params.port)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether packets may go to the far end now."""
+        params = self.params
+        return params is not None and params.send and self.address is not None
+
+    def transmit(self, packet: bytes | bytearray | memoryview) -> None:
+        """Send one packet; what the kernel reports is counted, never raised."""
+        try:
+            if self.slot.connected:
+                self.slot.rtp.send(packet)
+            else:
+                address = self.address
+                if address is not None:
+                    self.slot.rtp.sendto(packet, address)
+        except OSError:
+            self.engine.send_errors += 1
+
+    # -- latching --------------------------------------------------------------------------
+
+    def _receive_from(self, row: memoryview) -> int:
+        size, self.source = self.slot.rtp.recvfrom_into(row)
+        return size
+
+    def reopen(self, *, moved: bool) -> None:
+        """Latch anew. `moved`: the SDP names another address, so the old one is refused; else the
+        far end fell silent, and only its host may take over.
+        """
+        self.disarm()
+        self.slot.disconnect()
+        self.latching = True
+        self.rank = 0
+        if moved:
+            self.refused, self.home, self.peer = self.peer, "", None
+        else:
+            self.refused, self.home = None, self.peer[0] if self.peer else ""
+        self.recv_into = self._receive_from
+
+    def _latch(self, now: float) -> bool:
+        """Whether the packet from `source` is the far end's."""
+        params = self.params
+        assert params is not None
+        source = (self.source[0], self.source[1])
+        if source == (params.host, params.port):
+            rank = 3
+        elif source == self.refused:
+            return False
+        elif source[0] == params.host or source[0] == self.home:
+            rank = 2
+        elif self.engine.latch_any and not self.home:
+            rank = 1
+        else:
+            return False
+        if rank > self.rank:
+            if self.rank:
+                self.input = InputStream()
+            else:
+                self.settle_at = now + self.engine.settings.latch_window_s
+            self.rank = rank
+            self.peer = source
+        elif source != self.peer:
+            return False
+        if rank == 3 or now >= self.settle_at:
+            self._settle_on(source, now)
+        return True
+
+    def _settle_on(self, source: tuple[str, int], now: float) -> None:
+        try:
+            self.slot.connect(source)
+        except OSError:
+            self.engine.send_errors += 1
+            return
+        self.latching = False
+        self.refused = None
+        self.home = ""
+        self.recv_into = self.slot.rtp.recv_into
+        # What others had queued before the kernel began to refuse them is still there to be read.
+        row = memoryview(bytearray(ROW))
+        for _ in range(64):
+            try:
+                size, origin = self.slot.rtp.recvfrom_into(row)
+            except OSError:
+                break
+            if (origin[0], origin[1]) == source:
+                self.engine.later.append((self, bytes(row[:size])))
+            else:
+                self.stray += 1
+
+    # -- receiving -------------------------------------------------------------------------
+
+    def slow(self, row: memoryview, size: int, now: float) -> None:
+        """Take any packet: check it, count it, pass it on, arm the fast path."""
+        params = self.params
+        self.slot.used = True
+        if params is None or size >= ROW:
+            self.stray += 1
+            return
+        try:
+            start, end = payload_span(row, size)
+        except RtpError:
+            self.stray += 1
+            return
+        first, second, sequence, timestamp, ssrc = HEADER.unpack_from(row)
+        payload_type = second & 0x7F
+        is_event = payload_type == params.dtmf_payload_type
+        if self.latching and (not (is_event or payload_type == params.payload_type)):
+            self.stray += 1
+            return
+        if self.latching and not self._latch(now):
+            self.stray += 1
+            return
+        self.disarm(now)
+        source = self.input
+        elapsed = now - self.heard_at
+        self.heard_at = now
+        moved = (timestamp - source.timestamp) & 0xFFFF_FFFF
+        duplicates = source.duplicates
+        fresh = source.receive(sequence, timestamp, ssrc, now)
+        if source.duplicates != duplicates:
+            return
+        if not (is_event or payload_type == params.payload_type):
+            self.engine.unknown_payloads += 1  # comfort noise, a codec nobody agreed to
+            return
+        if start != 12 or end != size:
+            # A header extension, CSRCs or padding concern this hop only.
+            payload = bytes(row[start:end])
+            size = 12 + len(payload)
+            row[12:size] = payload
+            first = 0x80
+        if moved < 0x8000_0000 and abs(moved - elapsed * CLOCK_HZ) > CLOCK_HZ:
+            fresh = True  # the same SSRC, but its clock jumped
+        partner = self.partner
+        if is_event:
+            for event in self.digits_in.receive(row[12:size], timestamp, now):
+                self.engine.digit(self, event.digit, event.duration // 8, in_band=False)
+            if partner is not None and partner.params is not None and params.receive:
+                event_type = partner.params.dtmf_payload_type
+                if event_type is not None:
+                    self._pass(partner, row, size, second & 0x80 | event_type, fresh=fresh, now=now)
+            return
+        if not params.receive or size == 12:
+            return
+        tape = self.tape
+        if tape is not None:
+            tape.append((now, timestamp, ssrc, bytes(row[12:size])))
+        sent = False
+        if partner is not None and partner.params is not None:
+            table = self.table = g711.translation(params.codec, partner.params.codec)
+            if table is not None:
+                row[12:size] = bytes(row[12:size]).translate(table)
+            head = second & 0x80 | partner.params.payload_type
+            sent = self._pass(partner, row, size, head, fresh=fresh, now=now)
+        if first == 0x80 and not self.latching:
+            self._arm(partner if sent else None, sequence, timestamp, ssrc, size)
+
+    def _pass(
+        self, to: Leg, row: memoryview, size: int, second: int, *, fresh: bool, now: float
+    ) -> bool:
+        """Send a packet on to the partner as part of its output stream."""
+        if to.play is not None or to.digits is not None or not to.may_send:
+            return False
+        _, _, sequence, timestamp, _ = HEADER.unpack_from(row)
+        output = to.output
+        if fresh or to.spliced is not self:
+            self.sequence_offset, self.timestamp_offset = output.splice(sequence, timestamp, now)
+            to.spliced = self
+            second |= 0x80
+        sequence = (sequence + self.sequence_offset) & 0xFFFF
+        timestamp = (timestamp + self.timestamp_offset) & 0xFFFF_FFFF
+        HEADER.pack_into(row, 0, 0x80, second, sequence, timestamp, output.ssrc)
+        to.transmit(row[:size])
+        output.relayed(sequence, timestamp, 1, size - 12, now)
+        return True
+
+    # -- the fast path ---------------------------------------------------------------------
+
+    def _arm(self, to: Leg | None, sequence: int, timestamp: int, ssrc: int, size: int) -> None:
+        """Let the packet that follows this one take the fast path, or be swallowed by it."""
+        if sequence != self.input.highest & 0xFFFF:
+            return
+        if to is not None:
+            if not to.slot.connected:
+                return
+            assert to.params is not None
+            self.out_head = 0x8000 | to.params.payload_type
+            self.out_ssrc = to.output.ssrc
+            self.out_send = to.slot.rtp.send
+            self.cut = cuts(size)
+            plain = self.tape is None and self.table is None
+            self.extra = None if plain else self._extra
+        else:
+            self.extra = _sink if self.tape is None else self._extra
+        assert self.params is not None
+        self.fast_to = to
+        self.fast_ssrc = ssrc
+        self.fast_size = size
+        self.fast_mark = self.next_sequence = (sequence + 1) & 0xFFFF
+        self.next_timestamp = (timestamp + size - 12) & 0xFFFF_FFFF
+        self.fast_head = 0x8000 | self.params.payload_type
+
+    def _extra(self, row: memoryview, size: int, timestamp: int, now: float) -> bool:
+        """Record, transcode; True: the packet goes no further."""
+        tape = self.tape
+        if tape is not None:
+            tape.append((now, timestamp, self.fast_ssrc, bytes(row[12:size])))
+        if self.fast_to is None:
+            return True
+        if self.table is not None:
+            row[12:size] = bytes(row[12:size]).translate(self.table)
+        return False
+
+    def book(self, now: float) -> int:
+        """Count what took the fast path since it was armed or booked; the number of packets."""
+        count = (self.next_sequence - self.fast_mark) & 0xFFFF
+        if self.fast_head < 0 or not count:
+            return 0
+        self.fast_mark = self.next_sequence
+        payload = self.fast_size - 12
+        timestamp = self.next_timestamp - payload
+        self.input.advance(count, timestamp & 0xFFFF_FFFF)
+        self.heard_at = now
+        if self.fast_to is not None:
+            self.fast_to.output.relayed(
+                (self.next_sequence - 1 + self.sequence_offset) & 0xFFFF,
+                (timestamp + self.timestamp_offset) & 0xFFFF_FFFF,
+                count,
+                count * payload,
+                now,
+            )
+        return count
+
+    def disarm(self, now: float | None = None) -> None:
+        """Book, and send the next packet through `slow`."""
+        if self.fast_head >= 0:
+            self.book(self.engine.now if now is None else now)
+            self.fast_head = -1

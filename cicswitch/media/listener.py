@@ -1,0 +1,71 @@
+"""In-band digits of the legs that have no telephone events and are not bridged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cicswitch.rtp import g711
+from cicswitch.rtp.goertzel import Detector, Listening
+
+if TYPE_CHECKING:
+    from cicswitch.media.leg import Leg, TapeEntry
+
+__all__ = ["Ear", "Listener"]
+
+INTERVAL_S = 0.1
+MAX_GAP = 800
+"""Silence longer than this many samples between packets is cut to it."""
+
+
+class Ear:
+    """The state of one leg: detection, and the audio that came since the last pass."""
+
+    def __init__(self) -> None:
+        self.listening = Listening()
+        self.audio: list[NDArray[np.int16]] = []
+        self.next_timestamp = -1
+
+    def add(self, entries: list[TapeEntry], law: g711.Law) -> None:
+        """Take packets. A gap in their timestamps becomes silence."""
+        for _, timestamp, _, payload in entries:
+            gap = (timestamp - self.next_timestamp) & 0xFFFF_FFFF
+            if self.next_timestamp >= 0 and 0 < gap < 0x8000_0000:
+                self.audio.append(np.zeros(min(gap, MAX_GAP), np.int16))
+            self.audio.append(law.decoder[np.frombuffer(payload, np.uint8)])
+            self.next_timestamp = (timestamp + len(payload)) & 0xFFFF_FFFF
+
+
+class Listener:
+    """All ears of a worker; one detection pass for all of them."""
+
+    def __init__(self, heard: Callable[[Leg, str, int], None]) -> None:
+        self._heard = heard
+        self._detector = Detector()
+        self.legs: dict[int, Leg] = {}
+
+    def pass_over(self) -> None:
+        """Detect in what came since the last pass."""
+        legs: list[Leg] = []
+        states: list[Listening] = []
+        audio: list[NDArray[np.int16]] = []
+        for leg in list(self.legs.values()):
+            ear = leg.ear
+            if ear is None:
+                continue
+            leg.engine.roll(leg)
+            if ear.audio:
+                audio.append(np.concatenate(ear.audio))
+                ear.audio.clear()
+            elif ear.listening.digit >= 0:
+                # The far end stopped sending within a digit: hear silence, so that it ends.
+                audio.append(np.zeros(MAX_GAP, np.int16))
+            else:
+                continue
+            legs.append(leg)
+            states.append(ear.listening)
+        for digit in self._detector.hear(states, audio):
+            self._heard(legs[digit.index], digit.digit, digit.duration_ms)

@@ -1,0 +1,570 @@
+"""The signalling side of the media plane: hands out ports, commands workers, hears their events.
+
+States of a worker link: STARTING (the process runs, no port yet), UP, LOST (its socket closed or
+failed; a new one starts after a backoff), STOPPED. A port is handed out without asking, because the
+worker has told which ones it bound; when few are left the plane orders more, in steps.
+
+Commands of one pass of the loop leave in one write. A worker that dies takes its legs with it:
+`MediaWorkerLost` names them, and the plane forgets them; recordings are repaired by the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from cicswitch.core.errors import ResourceError
+from cicswitch.media import wire
+from cicswitch.media.pool import raise_file_limit
+from cicswitch.media.settings import MediaSettings
+from cicswitch.media.worker import Worker
+from cicswitch.ports import (
+    MediaAddress,
+    MediaDtmf,
+    MediaEvent,
+    MediaExhausted,
+    MediaLegClosed,
+    MediaParams,
+    MediaSource,
+    MediaStats,
+    MediaTimeout,
+    MediaWorkerLost,
+    PlayFinished,
+    RecordingClosed,
+)
+
+__all__ = ["WorkerPlane"]
+
+BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+STABLE_S = 10.0
+"""A worker that lived so long begins its backoff anew."""
+SOCKET_BUFFER = 1 << 21
+READ_BYTES = 1 << 18
+STOP_TIMEOUT_S = 10.0
+
+
+class LinkState(enum.Enum):
+    """See the module's docstring."""
+
+    STARTING = "starting"
+    UP = "up"
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
+class _MediaLeg:
+    __slots__ = ("link", "number", "port")
+
+    def __init__(self, link: _Link, number: int, port: int) -> None:
+        self.link = link
+        self.number = number
+        self.port = port
+
+
+class _Link:
+    """One worker as the plane sees it."""
+
+    def __init__(self, plane: WorkerPlane, index: int, settings: MediaSettings) -> None:
+        self.index = index
+        self.settings = settings
+        self.state = LinkState.STOPPED
+        self.legs: dict[int, str] = {}
+        """Leg ids by number."""
+        self.recordings: dict[str, str] = {}
+        """Paths by recording id, to close what a dead worker cannot."""
+        self.free: dict[bool, deque[int]] = {False: deque(), True: deque()}
+        self.growing: dict[bool, int] = {False: 0, True: 0}
+        self.full: dict[bool, str] = {False: "", True: ""}
+        self.figures: dict[str, float] = {}
+        self.ready: asyncio.Future[None] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.thread: threading.Thread | None = None
+        self.started_at = 0.0
+        self.failures = 0
+        self._plane = plane
+        self._socket: socket.socket | None = None
+        self._frames = wire.Frames()
+        self._out: list[wire.Command] = []
+        self._unsent = b""
+        self._flush_set = False
+        self._loop = asyncio.get_running_loop()
+
+    # -- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the worker. Raises `ResourceError`."""
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
+        ours.setblocking(False)
+        self._socket = ours
+        self._frames = wire.Frames()
+        self._out, self._unsent, self._flush_set = [], b"", False
+        self.free = {False: deque(), True: deque()}
+        self.growing = {False: 0, True: 0}
+        self.full = {False: "", True: ""}
+        self.started_at = time.monotonic()
+        self.state = LinkState.STARTING
+        try:
+            if self.settings.workers == 0:
+                worker = Worker(theirs, self.settings)
+                self.thread = threading.Thread(target=worker.run, name="media", daemon=True)
+                self.thread.start()
+            else:
+                self.process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "cicswitch.media.worker",
+                        "--socket-fd",
+                        str(theirs.fileno()),
+                        "--settings",
+                        msgspec.json.encode(self.settings).decode(),
+                    ],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+                theirs.close()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            self._socket = None
+            self.state = LinkState.LOST
+            raise ResourceError(f"cannot start a media worker: {error.strerror}") from error
+        self._loop.add_reader(ours.fileno(), self._readable)
+        self.grow(ipv6=False, pairs=self.settings.pool_initial)
+        if self.settings.host6:
+            self.grow(ipv6=True, pairs=self.settings.pool_initial)
+
+    def grow(self, *, ipv6: bool, pairs: int) -> None:
+        """Order more ports, unless an order is out or there are no more."""
+        if self.growing[ipv6] or self.full[ipv6]:
+            return
+        self.growing[ipv6] = pairs
+        self.send(wire.Grow(pairs, ipv6))
+
+    def close(self) -> None:
+        """Drop the socket; the worker ends by that."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._loop.remove_reader(sock.fileno())
+            if self._unsent:
+                self._loop.remove_writer(sock.fileno())
+            sock.close()
+
+    # -- commands --------------------------------------------------------------------------
+
+    def send(self, command: wire.Command) -> None:
+        """Queue a command for the write at the end of this pass of the loop."""
+        self._out.append(command)
+        if not self._flush_set:
+            self._flush_set = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_set = False
+        sock = self._socket
+        if sock is None or not self._out:
+            self._out.clear()
+            return
+        data = wire.frame(self._out)
+        self._out.clear()
+        if self._unsent:
+            self._unsent += data
+            return
+        self._write(sock, data)
+
+    def _write(self, sock: socket.socket, data: bytes) -> None:
+        try:
+            count = sock.send(data)
+        except BlockingIOError:
+            count = 0
+        except OSError:
+            return  # the reader finds the end of the socket and reports it
+        rest = data[count:]
+        if rest and not self._unsent:
+            self._loop.add_writer(sock.fileno(), self._writable)
+        elif self._unsent and not rest:
+            self._loop.remove_writer(sock.fileno())
+        self._unsent = rest
+
+    def _writable(self) -> None:
+        if self._socket is not None:
+            self._write(self._socket, self._unsent)
+
+    # -- events ----------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        sock = self._socket
+        if sock is None:
+            return
+        try:
+            data = sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            self._plane.lost(self)
+            return
+        for body in self._frames.feed(data):
+            for event in wire.EVENTS.decode(body):
+                self._plane.take(self, event)
+
+
+class WorkerPlane:
+    """`ports.MediaPlane` over worker processes, or over one thread with `workers = 0`."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self.settings = settings
+        self._links: list[_Link] = []
+        self._legs: dict[str, _MediaLeg] = {}
+        self._recordings: dict[str, _Link] = {}
+        self._next = 1
+        self._on_event: Callable[[MediaEvent], None] | None = None
+        self._restarts: set[asyncio.TimerHandle] = set()
+        self._stopping = False
+        self._opened = 0
+        self._exhausted = 0
+        self._workers_lost = 0
+        self._host = settings.advertise or settings.host
+        self._low_water = max(16, settings.pool_initial // 2)
+
+    async def start(self, on_event: Callable[[MediaEvent], None]) -> None:
+        """Start the workers and wait for their first ports.
+
+        Raises `ResourceError` with one line that names what is missing.
+        """
+        settings = self.settings
+        raise_file_limit()
+        self._on_event = on_event
+        self._stopping = False
+        count = max(1, settings.workers)
+        share = (settings.port_max + 2 - settings.port_min) // count // 2 * 2
+        loop = asyncio.get_running_loop()
+        for index in range(count):
+            first = settings.port_min + index * share
+            last = settings.port_max if index == count - 1 else first + share - 2
+            own = msgspec.structs.replace(settings, port_min=first, port_max=last)
+            link = _Link(self, index, own)
+            link.ready = loop.create_future()
+            self._links.append(link)
+        try:
+            for link in self._links:
+                link.start()
+            async with asyncio.timeout(settings.start_timeout_s):
+                for link in self._links:
+                    if link.ready is not None:
+                        await link.ready
+        except TimeoutError:
+            await self.stop()
+            raise ResourceError(
+                f"a media worker did not answer within {settings.start_timeout_s:g} s"
+            ) from None
+        except ResourceError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close every leg and recording, end the workers. Idempotent."""
+        if self._stopping:
+            return
+        self._stopping = True
+        for handle in self._restarts:
+            handle.cancel()
+        self._restarts.clear()
+        running = [link for link in self._links if link.state in (LinkState.STARTING, LinkState.UP)]
+        done: list[asyncio.Future[None]] = []
+        for link in running:
+            if link.ready is not None and link.ready.done():
+                link.ready.exception()
+            link.ready = asyncio.get_running_loop().create_future()
+            done.append(link.ready)
+            link.send(wire.Quit())
+        if done:
+            await asyncio.wait(done, timeout=STOP_TIMEOUT_S)
+        for link in self._links:
+            link.close()
+            link.state = LinkState.STOPPED
+            await asyncio.to_thread(self._reap, link)
+        self._links.clear()
+        self._legs.clear()
+        self._recordings.clear()
+
+    @staticmethod
+    def _reap(link: _Link) -> None:
+        if link.thread is not None:
+            link.thread.join(timeout=STOP_TIMEOUT_S)
+            link.thread = None
+        if link.process is not None:
+            try:
+                link.process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                link.process.kill()
+                link.process.wait()
+            link.process = None
+
+    # -- ports.MediaPlane ------------------------------------------------------------------
+
+    def open(self, leg: str, *, ipv6: bool = False, near: str | None = None) -> MediaAddress:
+        """Give the leg a port that is bound already. Raises `MediaExhausted`."""
+        if leg in self._legs:
+            raise ValueError(f"leg {leg} has media already")
+        beside = self._legs.get(near) if near is not None else None
+        link = beside.link if beside is not None else None
+        if link is None or not link.free[ipv6]:
+            link = self._emptiest(ipv6)
+        if link is None or not link.free[ipv6]:
+            self._exhausted += 1
+            why = [text for each in self._links if (text := each.full[ipv6])]
+            for each in self._links:
+                if each.state is LinkState.UP:
+                    each.grow(ipv6=ipv6, pairs=self.settings.pool_step)
+            raise MediaExhausted("; ".join(why) or "no RTP port is free yet")
+        free = link.free[ipv6]
+        port = free.popleft()
+        if len(free) < self._low_water:
+            link.grow(ipv6=ipv6, pairs=self.settings.pool_step)
+        number = self._next
+        self._next = number + 1
+        self._opened += 1
+        self._legs[leg] = _MediaLeg(link, number, port)
+        link.legs[number] = leg
+        link.send(wire.Open(number, port, ipv6))
+        return MediaAddress(self.settings.host6 if ipv6 else self._host, port)
+
+    def _emptiest(self, ipv6: bool) -> _Link | None:
+        links = self._links
+        if len(links) == 1:
+            return links[0]
+        able = [link for link in links if link.state is LinkState.UP and link.free[ipv6]]
+        return min(able, key=lambda link: len(link.legs), default=None)
+
+    def configure(self, leg: str, params: MediaParams) -> None:
+        """Send and expect media as agreed."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(
+                wire.Configure(
+                    found.number,
+                    params.codec,
+                    params.payload_type,
+                    params.host,
+                    params.port,
+                    params.dtmf_payload_type,
+                    params.send,
+                    params.receive,
+                    params.ptime_ms,
+                )
+            )
+
+    def bridge(self, a: str, b: str) -> None:
+        """Pass audio and DTMF both ways. Raises `ValueError` for legs on two workers."""
+        one, two = self._legs.get(a), self._legs.get(b)
+        if one is None or two is None:
+            return
+        if one.link is not two.link:
+            raise ValueError(f"legs {a} and {b} are on two media workers: open one near the other")
+        one.link.send(wire.Bridge(one.number, two.number))
+
+    def unbridge(self, leg: str) -> None:
+        """End the leg's bridge, if it has one."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.Unbridge(found.number))
+
+    def play(
+        self, leg: str, play_id: str, sources: Sequence[MediaSource], *, loop: bool = False
+    ) -> None:
+        """Play to the leg; replaces a play, suspends a bridge's audio towards it."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.Play(found.number, play_id, list(sources), loop))
+
+    def stop_play(self, leg: str) -> None:
+        """Stop what plays, if anything."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.StopPlay(found.number))
+
+    def record(self, leg: str, recording_id: str, path: Path) -> None:
+        """Record to a stereo WAV."""
+        found = self._legs.get(leg)
+        if found is not None:
+            self._recordings[recording_id] = found.link
+            found.link.recordings[recording_id] = str(path)
+            found.link.send(wire.Record(found.number, recording_id, str(path)))
+
+    def pause_recording(self, recording_id: str, paused: bool) -> None:
+        """Leave out, as silence, or take in what is said."""
+        link = self._recordings.get(recording_id)
+        if link is not None:
+            link.send(wire.PauseRecording(recording_id, paused))
+
+    def stop_recording(self, recording_id: str) -> None:
+        """End a recording; `RecordingClosed` follows."""
+        link = self._recordings.get(recording_id)
+        if link is not None:
+            link.send(wire.StopRecording(recording_id))
+
+    def send_dtmf(self, leg: str, digits: str, *, duration_ms: int = 100) -> None:
+        """Send digits to the leg."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.SendDtmf(found.number, digits, duration_ms))
+
+    def close(self, leg: str) -> None:
+        """End the leg; `MediaLegClosed` follows."""
+        found = self._legs.pop(leg, None)
+        if found is not None:
+            found.link.send(wire.Close(found.number))
+
+    def figures(self) -> dict[str, float]:
+        """Gauges and counters, those of the workers at most a second old."""
+        total: dict[str, float] = {
+            "workers": sum(link.state is LinkState.UP for link in self._links),
+            "workers_lost": self._workers_lost,
+            "legs_opened": self._opened,
+            "legs_refused": self._exhausted,
+            "ports_free": sum(len(ports) for link in self._links for ports in link.free.values()),
+        }
+        for link in self._links:
+            for name, value in link.figures.items():
+                total[name] = total.get(name, 0) + value
+        total["legs"] = len(self._legs)
+        return total
+
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers, for figures and tests; none in thread mode."""
+        return [link.process.pid for link in self._links if link.process is not None]
+
+    # -- what workers say ------------------------------------------------------------------
+
+    def take(self, link: _Link, event: wire.Event) -> None:
+        """Turn a worker's event into a port's event."""
+        if isinstance(event, wire.Closed):
+            leg = link.legs.pop(event.leg, None)
+            if leg is not None:
+                self._tell(
+                    MediaLegClosed(
+                        leg,
+                        MediaStats(
+                            packets_received=event.packets_received,
+                            packets_sent=event.packets_sent,
+                            packets_lost=event.packets_lost,
+                            packets_stray=event.packets_stray,
+                            jitter_ms=event.jitter_ms,
+                            rtt_ms=event.rtt_ms,
+                            codec=event.codec,
+                        ),
+                    )
+                )
+        elif isinstance(event, wire.Ports):
+            self._take_ports(link, event)
+        elif isinstance(event, wire.Dtmf):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(MediaDtmf(leg, event.digit, event.duration_ms, event.in_band))
+        elif isinstance(event, wire.Played):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(PlayFinished(leg, event.play_id, event.error))
+        elif isinstance(event, wire.Silent):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(MediaTimeout(leg, event.silent_s))
+        elif isinstance(event, wire.Recorded):
+            self._recordings.pop(event.recording_id, None)
+            link.recordings.pop(event.recording_id, None)
+            self._tell(
+                RecordingClosed(event.recording_id, event.path, event.duration_ms, event.error)
+            )
+        else:
+            link.figures = event.values
+
+    def _take_ports(self, link: _Link, event: wire.Ports) -> None:
+        link.free[event.ipv6].extend(event.ports)
+        if event.bound or event.full:
+            link.growing[event.ipv6] = 0
+        if event.full:
+            link.full[event.ipv6] = event.reason
+        if link.state is LinkState.STARTING and not event.ipv6:
+            ready = link.ready
+            if not event.ports:
+                if ready is not None and not ready.done():
+                    settings = link.settings
+                    ready.set_exception(
+                        ResourceError(
+                            f"no RTP port can be bound in {settings.port_min}-{settings.port_max}"
+                            f" on {settings.host}: {event.reason}"
+                        )
+                    )
+                return
+            link.state = LinkState.UP
+            if ready is not None and not ready.done():
+                ready.set_result(None)
+
+    def lost(self, link: _Link) -> None:
+        """A worker's socket has closed."""
+        starting = link.state is LinkState.STARTING
+        link.state = LinkState.LOST
+        if self._stopping:
+            if link.ready is not None and not link.ready.done():
+                link.ready.set_result(None)
+            return
+        self._workers_lost += 1
+        code = link.process.poll() if link.process is not None else None
+        error = "a media worker ended" + (f" with status {code}" if code is not None else "")
+        if starting and link.ready is not None and not link.ready.done():
+            link.ready.set_exception(ResourceError(f"{error} while starting"))
+            return
+        legs = tuple(link.legs.values())
+        link.legs.clear()
+        for leg in legs:
+            found = self._legs.get(leg)
+            if found is not None and found.link is link:
+                del self._legs[leg]
+        recordings, link.recordings = link.recordings, {}
+        link.figures = {}
+        link.free = {False: deque(), True: deque()}
+        if time.monotonic() - link.started_at > STABLE_S:
+            link.failures = 0
+        delay_s = BACKOFF_S[min(link.failures, len(BACKOFF_S) - 1)]
+        link.failures += 1
+        handle = asyncio.get_running_loop().call_later(delay_s, self._restart, link)
+        self._restarts.add(handle)
+        self._tell(MediaWorkerLost(legs, error))
+        for recording_id, path in recordings.items():
+            self._recordings.pop(recording_id, None)
+            self._tell(RecordingClosed(recording_id, path, 0, error))
+
+    def _restart(self, link: _Link) -> None:
+        self._restarts = {handle for handle in self._restarts if not handle.cancelled()}
+        process, link.process = link.process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+        try:
+            link.start()
+        except ResourceError:
+            delay_s = BACKOFF_S[min(link.failures, len(BACKOFF_S) - 1)]
+            link.failures += 1
+            handle = asyncio.get_running_loop().call_later(delay_s, self._restart, link)
+            self._restarts.add(handle)
+
+    def _tell(self, event: MediaEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
