@@ -12,13 +12,21 @@ Legs and media legs share one name space of ids: a media leg has the id of the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from cicswitch.calls.events import CallEvent
+from cicswitch.calls.reason import Reason
+from cicswitch.records.journal import Event
+
 __all__ = [
+    "Journal",
+    "Leg",
+    "Legs",
+    "LegsUnavailable",
     "MediaAddress",
     "MediaDtmf",
     "MediaEvent",
@@ -33,7 +41,84 @@ __all__ = [
     "PlayFinished",
     "RecordingClosed",
     "Speech",
+    "Tasks",
 ]
+
+
+class LegsUnavailable(Exception):
+    """No leg can be made towards a target; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
+class Leg(Protocol):
+    """One side of a live call. Its events carry `id`; `ended` legs ignore every verb."""
+
+    id: str
+    peer: str
+    """The trunk's name, or `device:NUMBER` for a registered phone."""
+    codec: str
+    """`PCMU`, `PCMA`, or empty until it is agreed."""
+    up: bool
+    """Answered and not ended."""
+    sip_call_id: str
+
+    def ring(self, now: float, *, early_media: bool = False) -> None:
+        """Tell the caller that it rings; with `early_media` sound can be sent before the answer."""
+
+    def answer(self, now: float) -> None:
+        """Answer; `LegAnswered` follows."""
+
+    def end(self, now: float, reason: Reason) -> None:
+        """Refuse, cancel or hang up, as the state asks. `LegEnded` follows, unless it has ended."""
+
+    def refer(self, now: float, target: str) -> None:
+        """Ask the far end to call `target` instead; `ReferAnswered` follows."""
+
+    def transfer_progress(self, now: float, status: int) -> None:
+        """Tell the far end how the transfer that it asked for goes (a SIP status)."""
+
+
+class Legs(Protocol):
+    """Makes outbound legs."""
+
+    def originate(
+        self,
+        now: float,
+        target: str,
+        *,
+        caller: str,
+        caller_name: str = "",
+        near: str | None = None,
+        codec: str = "",
+    ) -> Sequence[Leg]:
+        """Call `NUMBER` of a device, or `TRUNK:NUMBER`: a leg for each contact that is known.
+
+        `near` puts the media beside that leg's; `codec` is offered first. Raises
+        `LegsUnavailable`. Events of a leg come only after this has returned.
+        """
+
+    def is_device(self, number: str) -> bool:
+        """Whether a device of that number is configured."""
+
+
+class Journal(Protocol):
+    """Where events are kept."""
+
+    def append(self, event: Event) -> None:
+        """Keep an event."""
+
+
+class Tasks(Protocol):
+    """Runs what has to wait, beside the loop."""
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work`; its failure reaches the log."""
+
+
+LegEvent = CallEvent
 
 
 class MediaExhausted(Exception):

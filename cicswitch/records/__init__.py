@@ -1,1 +1,6 @@
-"""records."""
+"""Records: from events to rows that reports read.
+
+journal   events <-> bytes, one union of all kinds
+ledger    events -> rows: legs (CDR), interactions, queue visits, agent segments
+report    rows -> the figures of a queue and an agent, each with its formula
+"""

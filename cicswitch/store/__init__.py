@@ -1,1 +1,1 @@
-"""store."""
+"""The durable store: the journal and the rows that are booked from it."""

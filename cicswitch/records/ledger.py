@@ -1,0 +1,389 @@
+"""Events in, rows out. The same code books live events, and after a crash closes what was open.
+
+    LegRecord          a CDR, one a leg
+    InteractionRecord  one a contact
+    QueueVisit         one for each time that an interaction was offered to a queue
+    HandledRecord      an agent's share of an interaction, booked when its after-call work ends
+    AgentSegment       a stretch of an agent's time in one state; they partition the time
+
+Rows are written when they are complete; what is open lives in the ledger alone and is found again
+by feeding it the journal from the last `SwitchStarted`.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cicswitch.acd import events as acd
+from cicswitch.calls import events as calls
+from cicswitch.calls.reason import Reason
+from cicswitch.records.journal import Event
+
+__all__ = [
+    "AgentSegment",
+    "HandledRecord",
+    "InteractionRecord",
+    "Ledger",
+    "LegRecord",
+    "QueueVisit",
+    "Row",
+]
+
+
+class LegRecord(Struct, gc=False):
+    """A call detail record. Times are seconds of the epoch, None where it did not happen."""
+
+    leg: str
+    interaction: str
+    direction: str
+    peer: str
+    caller: str
+    called: str
+    sip_call_id: str
+    started_at: float
+    rang_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    reason: str = ""
+    status: int = 0
+    remote: bool = False
+    codec: str = ""
+    packets_received: int = 0
+    packets_sent: int = 0
+    packets_lost: int = 0
+    jitter_ms: float = 0.0
+    rtt_ms: float | None = None
+
+
+class InteractionRecord(Struct, gc=False):
+    """A contact as a whole. `outcome`: handled, abandoned, flowed-out, self-service, failed."""
+
+    interaction: str
+    medium: str
+    peer: str
+    caller: str
+    called: str
+    flow: str
+    started_at: float
+    answered_at: float | None = None
+    ended_at: float | None = None
+    queue: str = ""
+    agent: str = ""
+    wait_s: float = 0.0
+    talk_s: float = 0.0
+    hold_s: float = 0.0
+    outcome: str = ""
+    reason: str = ""
+    recording: str = ""
+
+
+class QueueVisit(Struct, gc=False):
+    """One stay in a queue. `outcome`: answered, abandoned, refused, or why it flowed out."""
+
+    interaction: str
+    queue: str
+    queued_at: float
+    ended_at: float
+    outcome: str
+    wait_s: float
+    agent: str = ""
+
+
+class HandledRecord(Struct, gc=False):
+    """An agent's share of an interaction."""
+
+    interaction: str
+    queue: str
+    agent: str
+    ended_at: float
+    talk_s: float
+    hold_s: float
+    acw_s: float
+    code: str
+
+
+class AgentSegment(Struct, gc=False):
+    """An agent was in one state from `started_at` to `ended_at`."""
+
+    agent: str
+    state: str
+    started_at: float
+    ended_at: float
+    code: str = ""
+    interaction: str = ""
+    queue: str = ""
+
+
+Row = LegRecord | InteractionRecord | QueueVisit | HandledRecord | AgentSegment
+
+
+class _Since(Struct):
+    state: str
+    at: float
+    code: str = ""
+    interaction: str = ""
+    queue: str = ""
+
+
+class Ledger:
+    """Books events into rows. Everything it holds belongs to something that is still open."""
+
+    def __init__(self) -> None:
+        self._legs: dict[str, LegRecord] = {}
+        self._interactions: dict[str, InteractionRecord] = {}
+        self._queued: dict[str, acd.InteractionQueued] = {}
+        self._talks: dict[tuple[str, str], acd.InteractionHandled] = {}
+        self._connected: dict[str, acd.InteractionConnected] = {}
+        self._agents: dict[str, _Since] = {}
+        self.last_at = 0.0
+        self._feeders = {
+            calls.LegStarted: self._leg_started,
+            calls.LegRang: self._leg_rang,
+            calls.LegAnswered: self._leg_answered,
+            calls.LegEnded: self._leg_ended,
+            calls.LegMedia: self._leg_media,
+            calls.InteractionStarted: self._interaction_started,
+            calls.InteractionEnded: self._interaction_ended,
+            calls.RecordingStarted: self._recording_started,
+            acd.InteractionQueued: self._queued_up,
+            acd.QueueRefused: self._refused,
+            acd.InteractionConnected: self._was_connected,
+            acd.InteractionLeft: self._left,
+            acd.InteractionHandled: self._handled,
+            acd.WrapUpEnded: self._wrapped,
+            acd.AgentChanged: self._agent_changed,
+        }
+
+    @property
+    def open(self) -> int:
+        """How many legs and interactions are open."""
+        return len(self._legs) + len(self._interactions)
+
+    def feed(self, event: Event) -> list[Row]:
+        """The rows that an event completes."""
+        if event.at > self.last_at:
+            self.last_at = event.at
+        feeder = self._feeders.get(type(event))
+        return feeder(event) if feeder is not None else []  # type: ignore[operator]  # keyed by type
+
+    def closing_events(self, reason: Reason) -> list[Event]:
+        """The events that end all that is open, at the time of the last event that was fed.
+
+        After a crash they are journalled and fed like any others, so the books close themselves.
+        """
+        at = self.last_at
+        events: list[Event] = []
+        for interaction, connected in self._connected.items():
+            since = self._agents.get(connected.agent)
+            talk_s = at - connected.at if since and since.interaction == interaction else 0.0
+            events.append(
+                acd.InteractionHandled(
+                    at, interaction, connected.queue, connected.agent, talk_s, 0.0
+                )
+            )
+        events += [
+            acd.InteractionLeft(at, queued.interaction, queued.queue, str(reason), at - queued.at)
+            for queued in self._queued.values()
+        ]
+        closed = {
+            event.interaction for event in events if isinstance(event, acd.InteractionHandled)
+        }
+        for key, talk in [*self._talks.items()]:
+            events.append(acd.WrapUpEnded(at, talk.interaction, talk.queue, key[1], 0.0, ""))
+        for connected in self._connected.values():
+            if connected.interaction in closed:
+                events.append(
+                    acd.WrapUpEnded(
+                        at, connected.interaction, connected.queue, connected.agent, 0.0, ""
+                    )
+                )
+        for agent, since in self._agents.items():
+            if since.state != "offline":
+                spent_s = at - since.at
+                events.append(acd.AgentChanged(at, agent, "offline", since.state, spent_s))
+        for leg, record in self._legs.items():
+            if record.ended_at is None:
+                events.append(calls.LegEnded(at, leg, str(reason)))
+            events.append(calls.LegMedia(at, leg, record.codec, 0, 0, 0, 0.0, None))
+        events += [
+            calls.InteractionEnded(at, interaction, str(reason))
+            for interaction in self._interactions
+        ]
+        return events
+
+    # -- legs ------------------------------------------------------------------------------------
+
+    def _leg_started(self, event: calls.LegStarted) -> list[Row]:
+        self._legs[event.leg] = LegRecord(
+            event.leg,
+            event.interaction,
+            event.direction,
+            event.peer,
+            event.caller,
+            event.called,
+            event.sip_call_id,
+            event.at,
+        )
+        return []
+
+    def _leg_rang(self, event: calls.LegRang) -> list[Row]:
+        record = self._legs.get(event.leg)
+        if record is not None and record.rang_at is None:
+            record.rang_at = event.at
+        return []
+
+    def _leg_answered(self, event: calls.LegAnswered) -> list[Row]:
+        record = self._legs.get(event.leg)
+        if record is not None:
+            record.answered_at = event.at
+            record.codec = event.codec
+            interaction = self._interactions.get(record.interaction)
+            if interaction is not None and record.direction == "in":
+                interaction.answered_at = event.at
+        return []
+
+    def _leg_ended(self, event: calls.LegEnded) -> list[Row]:
+        record = self._legs.get(event.leg)
+        if record is not None:
+            record.ended_at = event.at
+            record.reason, record.status, record.remote = event.reason, event.status, event.remote
+        return []
+
+    def _leg_media(self, event: calls.LegMedia) -> list[Row]:
+        record = self._legs.pop(event.leg, None)
+        if record is None:
+            return []
+        record.codec = record.codec or event.codec
+        record.packets_received = event.packets_received
+        record.packets_sent = event.packets_sent
+        record.packets_lost = event.packets_lost
+        record.jitter_ms, record.rtt_ms = event.jitter_ms, event.rtt_ms
+        return [record]
+
+    # -- interactions ----------------------------------------------------------------------------
+
+    def _interaction_started(self, event: calls.InteractionStarted) -> list[Row]:
+        self._interactions[event.interaction] = InteractionRecord(
+            event.interaction,
+            event.medium,
+            event.peer,
+            event.caller,
+            event.called,
+            event.flow,
+            event.at,
+        )
+        return []
+
+    def _interaction_ended(self, event: calls.InteractionEnded) -> list[Row]:
+        record = self._interactions.pop(event.interaction, None)
+        if record is None:
+            return []
+        record.ended_at, record.reason = event.at, event.reason
+        if not record.outcome:
+            record.outcome = "failed" if record.answered_at is None else "self-service"
+            if record.agent:
+                record.outcome = "handled"
+        return [record]
+
+    def _recording_started(self, event: calls.RecordingStarted) -> list[Row]:
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.recording = event.path
+        return []
+
+    # -- queues ----------------------------------------------------------------------------------
+
+    def _queued_up(self, event: acd.InteractionQueued) -> list[Row]:
+        self._queued[event.interaction] = event
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.queue = event.queue
+        return []
+
+    def _refused(self, event: acd.QueueRefused) -> list[Row]:
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.outcome = "flowed-out"
+        outcome = f"refused-{event.reason}"
+        return [QueueVisit(event.interaction, event.queue, event.at, event.at, outcome, 0.0)]
+
+    def _was_connected(self, event: acd.InteractionConnected) -> list[Row]:
+        queued = self._queued.pop(event.interaction, None)
+        queued_at = queued.at if queued is not None else event.at - event.wait_s
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.agent, record.outcome = event.agent, "handled"
+            record.wait_s += event.wait_s
+        self._connected[event.interaction] = event
+        return [
+            QueueVisit(
+                event.interaction,
+                event.queue,
+                queued_at,
+                event.at,
+                "answered",
+                event.wait_s,
+                event.agent,
+            )
+        ]
+
+    def _left(self, event: acd.InteractionLeft) -> list[Row]:
+        queued = self._queued.pop(event.interaction, None)
+        queued_at = queued.at if queued is not None else event.at - event.wait_s
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.wait_s += event.wait_s
+            if record.outcome != "handled":
+                abandoned = event.outcome == "abandoned"
+                record.outcome = "abandoned" if abandoned else "flowed-out"
+        return [
+            QueueVisit(
+                event.interaction, event.queue, queued_at, event.at, event.outcome, event.wait_s
+            )
+        ]
+
+    def _handled(self, event: acd.InteractionHandled) -> list[Row]:
+        self._talks[event.interaction, event.agent] = event
+        self._connected.pop(event.interaction, None)
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.talk_s += event.talk_s
+            record.hold_s += event.hold_s
+        return []
+
+    def _wrapped(self, event: acd.WrapUpEnded) -> list[Row]:
+        talk = self._talks.pop((event.interaction, event.agent), None)
+        if talk is None:
+            return []
+        return [
+            HandledRecord(
+                event.interaction,
+                event.queue,
+                event.agent,
+                event.at,
+                talk.talk_s,
+                talk.hold_s,
+                event.acw_s,
+                event.code,
+            )
+        ]
+
+    # -- agents ----------------------------------------------------------------------------------
+
+    def _agent_changed(self, event: acd.AgentChanged) -> list[Row]:
+        since = self._agents.get(event.agent)
+        self._agents[event.agent] = _Since(
+            event.state, event.at, event.code, event.interaction, event.queue
+        )
+        if since is None:
+            started_at, code, interaction, queue = event.at - event.spent_s, "", "", ""
+        else:
+            started_at, code = since.at, since.code
+            interaction, queue = since.interaction, since.queue
+        if event.previous == "offline" or event.at <= started_at:
+            return []
+        return [
+            AgentSegment(
+                event.agent, event.previous, started_at, event.at, code, interaction, queue
+            )
+        ]

@@ -1,0 +1,335 @@
+"""The journal in SQLite: one writer thread, group commit, write-ahead log.
+
+`append` costs the signalling loop a list append. The thread wakes every `commit_ms`, encodes and
+books what has come since, and writes it in one transaction; the journal and the rows booked from
+it are in the same transaction, so they can never differ. `await committed()` returns when all that
+was appended before it is on disk.
+
+Failure. A disk that is full or a database that is locked leaves the batch in memory and the store
+`degraded` with the reason; it is tried again every second, and the switch goes on. What waits is
+bounded by `MAX_PENDING` events; past it the oldest are counted as lost, loudly, never silently.
+After a crash `open` finds what had no end and closes it with reason `restart`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from cicswitch.calls.events import SwitchStarted, SwitchStopped
+from cicswitch.calls.reason import Reason
+from cicswitch.core.errors import ResourceError
+from cicswitch.records.journal import Event, decode, encode, is_kept
+from cicswitch.records.ledger import (
+    AgentSegment,
+    HandledRecord,
+    InteractionRecord,
+    Ledger,
+    LegRecord,
+    QueueVisit,
+    Row,
+)
+
+__all__ = ["MAX_PENDING", "SqliteStore", "connect_reader", "read_rows"]
+
+log = structlog.get_logger("store")
+
+MAX_PENDING = 2_000_000
+
+TABLES: dict[type, str] = {
+    LegRecord: "leg",
+    InteractionRecord: "interaction",
+    QueueVisit: "queue_visit",
+    HandledRecord: "handled",
+    AgentSegment: "agent_segment",
+}
+
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS leg_interaction ON leg (interaction)",
+    "CREATE INDEX IF NOT EXISTS leg_started ON leg (started_at)",
+    "CREATE INDEX IF NOT EXISTS interaction_id ON interaction (interaction)",
+    "CREATE INDEX IF NOT EXISTS interaction_started ON interaction (started_at)",
+    "CREATE INDEX IF NOT EXISTS queue_visit_ended ON queue_visit (ended_at)",
+    "CREATE INDEX IF NOT EXISTS handled_ended ON handled (ended_at)",
+    "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
+)
+
+_SCHEMA_VERSION = 1
+
+
+def _create_table(row: type, table: str) -> str:
+    columns = ", ".join(row.__struct_fields__)  # type: ignore[attr-defined]  # rows are Structs
+    return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+
+
+def _insert(row: type, table: str) -> str:
+    marks = ", ".join("?" * len(row.__struct_fields__))  # type: ignore[attr-defined]  # as above
+    return f"INSERT INTO {table} VALUES ({marks})"
+
+
+_INSERTS = {row: _insert(row, table) for row, table in TABLES.items()}
+_JOURNAL = "INSERT INTO journal (at, type, data) VALUES (?, ?, ?)"
+_TRACE = "INSERT INTO trace (at, interaction, leg, data) VALUES (?, ?, ?, ?)"
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1.0)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        raise ResourceError(
+            f"{path} was written by a newer version (schema {version}, known: {_SCHEMA_VERSION})"
+        )
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS journal"
+        " (seq INTEGER PRIMARY KEY, at REAL NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL)"
+    )
+    for row, table in TABLES.items():
+        db.execute(_create_table(row, table))
+    db.execute("CREATE TABLE IF NOT EXISTS trace (at REAL, interaction TEXT, leg TEXT, data BLOB)")
+    db.execute("CREATE INDEX IF NOT EXISTS trace_leg ON trace (leg)")
+    db.execute("CREATE INDEX IF NOT EXISTS trace_interaction ON trace (interaction)")
+    db.execute("CREATE INDEX IF NOT EXISTS trace_at ON trace (at)")
+    for index in _INDEXES:
+        db.execute(index)
+    db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    db.execute("COMMIT")
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection for reports, also beside a running switch. Raises ResourceError."""
+    if not path.exists():
+        raise ResourceError(f"there is no store at {path}: has the switch ever run with it?")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db.execute("SELECT 1 FROM journal LIMIT 1")
+    except sqlite3.Error as error:
+        raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
+    return db
+
+
+def read_rows(
+    db: sqlite3.Connection, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()
+) -> list[Any]:
+    """Rows of one kind as their Structs. `where` is SQL with `?` marks for `arguments`."""
+    query = f"SELECT * FROM {TABLES[row]} WHERE {where}"
+    return [row(*values) for values in db.execute(query, arguments)]
+
+
+class SqliteStore:
+    """The writer. `open` and `close` bracket its life; everything else is safe from the loop."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        commit_ms: int = 50,
+        synchronous: str = "full",
+        trace_hours: int = 24,
+        on_degraded: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.degraded = ""
+        """Why nothing can be written at the moment; empty when all is well."""
+        self.lost = 0
+        self.committed_events = 0
+        self.recovered = 0
+        self._commit_s = commit_ms / 1000
+        self._synchronous = synchronous
+        self._trace_hours = trace_hours
+        self._on_degraded = on_degraded
+        self._pending: list[Event] = []
+        self._traces: list[tuple[float, str, str, bytes]] = []
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._ledger = Ledger()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._db: sqlite3.Connection | None = None
+
+    def open(self, now: float, version: str) -> int:
+        """Open or make the database, close what a crash left open, start the writer.
+
+        The number of legs and interactions that were closed. Raises `ResourceError` in one line.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connect(self.path, self._synchronous)
+            self.recovered = self._recover(self._db)
+        except (OSError, sqlite3.Error) as error:
+            raise ResourceError(f"the store {self.path} cannot be opened: {error}") from None
+        self.append(SwitchStarted(now, version))
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+        return self.recovered
+
+    def append(self, event: Event) -> None:
+        """Journal an event and book it."""
+        if is_kept(event):
+            self._pending.append(event)
+
+    def append_trace(self, at: float, interaction: str, leg: str, data: bytes) -> None:
+        """Keep a leg's SIP ladder for `trace_hours`."""
+        if self._trace_hours:
+            self._traces.append((at, interaction, leg, data))
+
+    @property
+    def pending(self) -> int:
+        """Events that are not on disk yet."""
+        return len(self._pending)
+
+    async def committed(self) -> None:
+        """Return when all that was appended before is on disk. Waits as long as it is not."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiters.append((loop, future))
+        self._wake.set()
+        await future
+
+    def close(self, now: float, reason: str) -> None:
+        """Write what is left, with the mark of an orderly end, and close. Idempotent."""
+        if self._thread is None:
+            return
+        self.append(SwitchStopped(now, reason))
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=30)
+        self._thread = None
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    # -- the writer thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        expired_at = 0.0
+        while True:
+            stopping = self._stopping
+            if not self._write() and stopping:
+                log.error("store_lost_at_exit", events=len(self._pending), error=self.degraded)
+                return
+            if stopping and not self._pending:
+                return
+            if self._trace_hours and self._ledger.last_at > expired_at + 600:
+                expired_at = self._ledger.last_at
+                self._expire_traces(expired_at)
+            self._wake.wait(1.0 if self.degraded else self._commit_s)
+            self._wake.clear()
+
+    def _write(self) -> bool:
+        """One group commit; False where the disk refused, and all is kept for the next try."""
+        batch, traces = self._pending, self._traces
+        if len(batch) > MAX_PENDING:
+            excess = len(batch) - MAX_PENDING
+            kept = self._unbooked[2] if self._unbooked is not None else 0
+            del batch[kept : kept + excess]
+            self.lost += excess
+            log.error("store_events_lost", lost=excess, total=self.lost, error=self.degraded)
+        count, trace_count, waiters = len(batch), len(traces), len(self._waiters)
+        if not (count or trace_count or waiters):
+            return True
+        if self._unbooked is None:
+            self._unbooked = self._book(batch[:count])
+        entries, rows, booked = self._unbooked
+        assert self._db is not None
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_JOURNAL, entries)
+            for kind, values in rows.items():
+                self._db.executemany(_INSERTS[kind], values)
+            if trace_count:
+                self._db.executemany(_TRACE, traces[:trace_count])
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._set_degraded(f"the store cannot be written: {error}")
+            return False
+        self._unbooked = None
+        del batch[:booked]
+        del traces[:trace_count]
+        self.committed_events += booked
+        self._set_degraded("")
+        if booked >= count:
+            done, self._waiters[:waiters] = self._waiters[:waiters], []
+            for loop, future in done:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(_resolve, future)
+        return True
+
+    _unbooked: (
+        tuple[list[tuple[float, str, str]], dict[type, list[tuple[Any, ...]]], int] | None
+    ) = None
+    """A batch that has been booked but not written: booking twice would count twice."""
+
+    def _book(
+        self, batch: Iterable[Event]
+    ) -> tuple[list[tuple[float, str, str]], dict[type, list[tuple[Any, ...]]], int]:
+        entries: list[tuple[float, str, str]] = []
+        rows: dict[type, list[tuple[Any, ...]]] = {}
+        for event in batch:
+            entries.append((event.at, type(event).__name__, encode(event).decode()))
+            for row in self._ledger.feed(event):
+                rows.setdefault(type(row), []).append(msgspec.structs.astuple(row))
+        return entries, rows, len(entries)
+
+    def _set_degraded(self, reason: str) -> None:
+        if reason != self.degraded:
+            self.degraded = reason
+            if reason:
+                log.error("store_degraded", error=reason)
+            else:
+                log.info("store_recovered", pending=len(self._pending))
+            if self._on_degraded is not None:
+                self._on_degraded(reason)
+
+    def _expire_traces(self, now: float) -> None:
+        assert self._db is not None
+        try:
+            self._db.execute("DELETE FROM trace WHERE at < ?", (now - self._trace_hours * 3600,))
+        except sqlite3.Error as error:
+            log.warning("trace_expiry_failed", error=str(error))
+
+    # -- recovery --------------------------------------------------------------------------------
+
+    def _recover(self, db: sqlite3.Connection) -> int:
+        """Close what was open when the switch died: the books end at its last event."""
+        last = db.execute(
+            "SELECT seq, type FROM journal WHERE type IN ('SwitchStarted', 'SwitchStopped')"
+            " ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        if last is None or last[1] == "SwitchStopped":
+            return 0
+        ledger = Ledger()
+        for (data,) in db.execute("SELECT data FROM journal WHERE seq >= ?", (last[0],)):
+            ledger.feed(decode(data))
+        open_count = ledger.open
+        entries: list[tuple[float, str, str]] = []
+        rows: dict[type, list[tuple[Any, ...]]] = {}
+        closing = [*ledger.closing_events(Reason.RESTART)]
+        closing.append(SwitchStopped(ledger.last_at, Reason.RESTART))
+        for event in closing:
+            entries.append((event.at, type(event).__name__, encode(event).decode()))
+            for row in ledger.feed(event):
+                rows.setdefault(type(row), []).append(msgspec.structs.astuple(row))
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(_JOURNAL, entries)
+        for kind, values in rows.items():
+            db.executemany(_INSERTS[kind], values)
+        db.execute("COMMIT")
+        return open_count
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,502 @@
+"""The conductor's tables, and who handles which event.
+
+`post(event)` is the way in for legs and media; events are handled one after the other, and those
+that a handler causes wait for it to end. `emit(event)` is the way out: the journal and the
+subscribers. `command(command)` is the way in for people: the ACD's own commands.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from msgspec import Struct
+
+from cicswitch import ports
+from cicswitch.acd import commands as acd
+from cicswitch.acd import events as acd_events
+from cicswitch.acd.engine import Engine
+from cicswitch.calls import events as ev
+from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.reason import Reason
+from cicswitch.config import Config
+from cicswitch.core.errors import CommandError
+from cicswitch.core.ids import Tokens
+from cicswitch.core.timers import TimerWheel
+from cicswitch.dialplan.match import Matcher
+from cicswitch.dialplan.model import Dialplan
+from cicswitch.dialplan.run import Run
+from cicswitch.records.journal import Event
+from cicswitch.switch.dialling import Dialling
+from cicswitch.switch.features import FeatureCodes
+from cicswitch.switch.listening import Listening
+from cicswitch.switch.queueing import Queueing
+from cicswitch.switch.steps import Steps
+from cicswitch.switch.transfers import Transfers
+
+if TYPE_CHECKING:
+    from cicswitch.ports import Journal, Leg, Legs, MediaPlane, Speech, Tasks
+
+__all__ = ["Conductor", "Environment"]
+
+log = structlog.get_logger("switch")
+
+
+class Environment(Struct):
+    """What the composition root gives the conductor."""
+
+    config: Config
+    legs: Legs
+    media: MediaPlane
+    journal: Journal
+    speech: Speech
+    tasks: Tasks
+    wheel: TimerWheel
+    tokens: Tokens
+    clock: Callable[[], float]
+    prompt: Callable[[str, str], Path | None]
+    """(name, language) -> the file, or None."""
+    can_record: Callable[[], bool]
+    recordings: Path
+    voicemail: Path
+    music: str
+    functions: dict[str, Callable[..., Any]]
+    """Python steps of an embedding program."""
+
+
+class Conductor:
+    """Joins legs, dialplan, ACD and media for all calls of one switch."""
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self.now = env.clock()
+        """The time of the event in hand."""
+        self.engine = Engine(env.wheel)
+        self.calls: dict[str, Call] = {}
+        self.by_leg: dict[str, Call] = {}
+        self.subscribers: list[Callable[[Event], None]] = []
+        self.on_call: Callable[[Call], None] | None = None
+        self.draining = False
+        self.counters = {"offered": 0, "refused": 0, "unknown_number": 0, "errors": 0}
+        self.agent_of: dict[str, str] = {}
+        """Device of an agent (`1001` or `pbx:4001`) -> the agent."""
+        self.seized: dict[str, str] = {}
+        """Leg -> agent whose device is in a call of its own."""
+        self._inbox: deque[Any] = deque()
+        self._busy = False
+        self._next_call = 0
+        self.matcher = Matcher(env.config.plan or Dialplan())
+        self.listening = Listening(self)
+        self.steps = Steps(self)
+        self.queueing = Queueing(self)
+        self.dialling = Dialling(self)
+        self.transfers = Transfers(self)
+        self.features = FeatureCodes(self)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ev.LegRang: self._rang,
+            ev.LegAnswered: self._answered,
+            ev.LegEnded: self._ended,
+            ev.LegHeld: self._held,
+            ev.LegDigit: self._digit,
+            ev.LegTransfer: self.transfers.requested,
+            ev.ReferAnswered: self.transfers.refer_answered,
+            ports.MediaDtmf: self._media_digit,
+            ports.PlayFinished: self._play_finished,
+            ports.MediaTimeout: self._media_timeout,
+            ports.MediaLegClosed: self._media_closed,
+            ports.MediaWorkerLost: self._media_lost,
+            ports.RecordingClosed: self._recording_closed,
+            acd_events.Reserved: self.queueing.reserved,
+            acd_events.ReservationEnded: self.queueing.reservation_ended,
+            acd_events.InteractionLeft: self.queueing.left,
+            acd_events.QueueRefused: self.queueing.refused,
+        }
+        self.configure(env.config)
+
+    # -- configuration ---------------------------------------------------------------------------
+
+    def configure(self, config: Config) -> None:
+        """Take over queues, agents and dialplan; calls in progress go on."""
+        self.env.config = config
+        self.matcher = Matcher(config.plan or Dialplan())
+        engine = self.engine
+        for name, queue in config.queue.items():
+            definition = acd.DefineQueue(
+                queue=name,
+                skills=queue.skills,
+                agents=queue.agents,
+                select=queue.select,
+                priority=queue.priority,
+                ageing=queue.ageing,
+                ring_s=queue.ring_s,
+                wrap_up_s=queue.wrap_up_s,
+                reject_pause_s=queue.reject_pause_s,
+                max_wait_s=queue.max_wait_s,
+                max_waiting=queue.max_waiting,
+                join_empty=queue.join_empty == "allow",
+                leave_empty=queue.leave_empty,
+            )
+            if engine.queues.get(name) != definition:
+                self.command(definition)
+        for name in [name for name in engine.queues if name not in config.queue]:
+            self.command(acd.RemoveQueue(name))
+        for name, agent in config.agent.items():
+            known = engine.agents.get(name)
+            if known is None or known.skills != agent.skills or known.name != agent.name:
+                self.command(acd.DefineAgent(agent=name, name=agent.name, skills=agent.skills))
+            if known is None and agent.signed_in:
+                self.command(acd.SignIn(name))
+        for name in [name for name in engine.agents if name not in config.agent]:
+            try:
+                self.command(acd.RemoveAgent(name))
+            except CommandError as error:
+                log.warning("agent_kept", agent=name, reason=str(error))
+        self.agent_of = {agent.device: name for name, agent in config.agent.items()}
+
+    # -- ways in ---------------------------------------------------------------------------------
+
+    def offer(self, leg: Leg, event: ev.LegOffered) -> None:
+        """A call has arrived on `leg`."""
+        self.counters["offered"] += 1
+        self._guarded(lambda: self._offered(leg, event))
+
+    def post(self, event: Any) -> None:
+        """An event of a leg or of the media plane."""
+        self._inbox.append(event)
+        if not self._busy:
+            self.pump()
+
+    def command(self, command: acd.Command) -> None:
+        """A command to the ACD. Raises `CommandError` and changes nothing if it is refused."""
+        self.now = self.env.clock()
+        self.engine.handle(command, self.now)
+        if not self._busy:
+            self.pump()
+
+    def pump(self) -> None:
+        """Handle all that waits: also what the wheel's deadlines caused. Call it after firing."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while True:
+                self._inbox.extend(self.engine.take_events())
+                if not self._inbox:
+                    return
+                event = self._inbox.popleft()
+                self.now = self.env.clock()
+                self._dispatch(event)
+        finally:
+            self._busy = False
+
+    def later(self, seconds: float, work: Callable[[], None]) -> Any:
+        """A timer that runs `work` like an event."""
+        return self.env.wheel.at(self.env.clock() + seconds, lambda _now: self._guarded(work))
+
+    def run_soon(self, work: Callable[[], None]) -> None:
+        """Run `work` like an event: what a task does when it is done."""
+        self._guarded(work)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        if self._busy:
+            work()
+            return
+        self._busy = True
+        self.now = self.env.clock()
+        try:
+            work()
+        except Exception:
+            self.counters["errors"] += 1
+            log.exception("handler_failed")
+        finally:
+            self._busy = False
+        self.pump()
+
+    def emit(self, event: Event) -> None:
+        """Journal an event and tell the subscribers."""
+        self.env.journal.append(event)
+        for subscriber in self.subscribers:
+            subscriber(event)
+
+    def _dispatch(self, event: Any) -> None:
+        kind = type(event)
+        if kind.__module__ != "cicswitch.ports":
+            self.emit(event)
+        handler = self._handlers.get(kind)
+        if handler is None:
+            return
+        try:
+            handler(event)
+        except Exception:
+            # One call must never take the others with it: it is ended, the loop goes on.
+            self.counters["errors"] += 1
+            log.exception("handler_failed", event_type=kind.__name__)
+            call = self.by_leg.get(getattr(event, "leg", ""))
+            if call is not None:
+                self.end(call, Reason.ERROR)
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def new_call(self, leg: Leg, peer: str, caller: str, called: str) -> Call:
+        """A call for a leg, in the tables."""
+        self._next_call += 1
+        call = Call(f"{self.env.tokens.token(12)}", leg, peer, caller, called)
+        call.started_at = self.now
+        self.calls[call.id] = call
+        self.by_leg[leg.id] = call
+        return call
+
+    def _offered(self, leg: Leg, event: ev.LegOffered) -> None:
+        if self.draining:
+            self.counters["refused"] += 1
+            leg.end(self.now, Reason.SHUTDOWN)
+            return
+        device = event.peer.removeprefix("device:") if event.peer.startswith("device:") else ""
+        own = device or f"{event.peer}:{event.caller}"
+        code = self.features.find(event.called, known=bool(device) or own in self.agent_of)
+        source = "device" if device else event.peer
+        found = None if code else self.matcher.match(source, event.called, event.caller, self.now)
+        direct = not code and found is None and device and self.env.legs.is_device(event.called)
+        call = self.new_call(leg, event.peer, event.caller, event.called)
+        call.caller_name = event.caller_name
+        flow = f"{Path(found[1].file).name} {found[0].flow}" if found else ""
+        self.emit(
+            ev.InteractionStarted(
+                event.at, call.id, "voice", event.peer, event.caller, event.called, flow
+            )
+        )
+        self.start_leg(call, leg, "in", event.peer, event.caller, event.called)
+        if code:
+            self.features.run(call, *code, own)
+        elif found is not None:
+            route, plan = found
+            self.seize(leg.id, own)
+            call.run = Run(plan, route.flow, self._variables(call, event))
+            self.steps.execute(call, call.run.start(self.now))
+        elif direct:
+            self.seize(leg.id, own)
+            self.dialling.start(call, (event.called,), 60.0, "", False)
+        else:
+            self.counters["unknown_number"] += 1
+            leg.end(self.now, Reason.NOT_FOUND)
+        if self.on_call is not None and call.phase is not Phase.OVER:
+            self.on_call(call)
+
+    def _variables(self, call: Call, event: ev.LegOffered) -> Mapping[str, str]:
+        return {
+            "caller": event.caller,
+            "caller_name": event.caller_name,
+            "called": event.called,
+            "trunk": event.peer,
+            "language": self.env.config.media.language,
+        }
+
+    def start_leg(
+        self, call: Call, leg: Leg, direction: str, peer: str, caller: str, called: str
+    ) -> None:
+        """A leg belongs to a call from here on."""
+        self.by_leg[leg.id] = call
+        self.emit(
+            ev.LegStarted(
+                self.now, leg.id, call.id, direction, peer, caller, called, leg.sip_call_id
+            )
+        )
+
+    def seize(self, leg: str, device: str) -> None:
+        """If an agent's device is in a call that the ACD did not give him, he is not idle."""
+        agent = self.agent_of.get(device)
+        if agent is None:
+            return
+        try:
+            self.engine.handle(acd.Seize(agent), self.now)
+        except CommandError:
+            return  # offline or busy: nothing to keep him from
+        self.seized[leg] = agent
+
+    def end(self, call: Call, reason: Reason) -> None:
+        """End a call from our side."""
+        call.customer.end(self.now, reason)
+
+    # -- legs ------------------------------------------------------------------------------------
+
+    def _rang(self, event: ev.LegRang) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is not None and event.leg in call.ringing:
+            self.dialling.rang(call, event)
+
+    def _answered(self, event: ev.LegAnswered) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is None:
+            return
+        if event.leg == call.customer.id:
+            if call.run is not None and call.phase is Phase.DIALPLAN:
+                self.steps.execute(call, call.run.answered(self.now))
+            elif call.phase is Phase.ANNOUNCING:
+                self.features.answered(call)
+            return
+        leg = call.ringing.get(event.leg)
+        if leg is None:
+            return
+        if call.reservation:
+            self.queueing.agent_answered(call, leg)
+        else:
+            self.connect(call, leg)
+
+    def connect(self, call: Call, leg: Leg) -> None:
+        """The leg that answered first becomes the other side."""
+        self.dialling.stop_ringing(call, Reason.ANSWERED_ELSEWHERE, keep=leg.id)
+        call.other, call.other_held = leg, False
+        call.phase = Phase.TALKING
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
+        if not call.customer.up:
+            call.customer.answer(self.now)
+        self.listening.apply(call)
+        self.emit(ev.Bridged(self.now, call.id, call.customer.id, leg.id))
+        if call.record:
+            self.listening.start_recording(call)
+
+    def _ended(self, event: ev.LegEnded) -> None:
+        agent = self.seized.pop(event.leg, None)
+        if agent is not None:
+            try:
+                self.engine.handle(acd.Free(agent), self.now)
+            except CommandError as error:
+                log.debug("free_refused", agent=agent, reason=str(error))
+        call = self.by_leg.pop(event.leg, None)
+        if call is None or call.phase is Phase.OVER:
+            return
+        if event.leg == call.customer.id:
+            self.customer_gone(call, event.reason)
+        elif call.other is not None and event.leg == call.other.id:
+            self._other_gone(call)
+        elif event.leg in call.ringing:
+            self.dialling.failed(call, event)
+
+    def customer_gone(self, call: Call, reason: str) -> None:
+        """The customer's leg is over, and with it the call: nothing of it may stay behind."""
+        talked = call.other is not None
+        self.queueing.customer_gone(call)
+        call.phase = Phase.OVER
+        self.steps.clear_timers(call)
+        if call.voicemail is not None:
+            self.steps.end_voicemail(call)
+        self.listening.stop_recording(call)
+        self.dialling.stop_ringing(call, Reason.CANCELLED)
+        if talked:
+            call.other.end(self.now, Reason.NORMAL)
+        call.other = call.run = call.transferring = None
+        del self.calls[call.id]
+        self.emit(ev.InteractionEnded(self.now, call.id, reason))
+
+    def _other_gone(self, call: Call) -> None:
+        """The agent or the dialled party hung up: the dialplan says what is next."""
+        self.other_left(call)
+        if call.run is None:
+            self.end(call, Reason.NORMAL)
+            return
+        call.phase = Phase.DIALPLAN
+        self.steps.execute(call, call.run.outcome("ended", self.now))
+
+    def other_left(self, call: Call) -> None:
+        """The other side is no part of the call any more; the customer still is."""
+        self.listening.stop_recording(call)
+        self.queueing.talk_over(call)
+        call.other, call.other_held = None, False
+        self.listening.apply(call)
+
+    def _held(self, event: ev.LegHeld) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is None or call.phase is Phase.OVER:
+            return
+        if event.leg == call.customer.id:
+            call.customer_held = event.held
+        elif call.other is not None and event.leg == call.other.id:
+            if call.other_held is not event.held:
+                call.other_held = event.held
+                self.queueing.hold(call, event.held)
+        else:
+            return
+        self.listening.apply(call)
+
+    def _digit(self, event: ev.LegDigit) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is None or event.leg != call.customer.id:
+            return
+        if call.phase is Phase.VOICEMAIL and call.voicemail and event.digit == call.voicemail[2]:
+            self.steps.end_voicemail(call)
+        elif call.run is not None and call.phase is Phase.DIALPLAN:
+            self.steps.execute(call, call.run.digit(event.digit, self.now))
+
+    # -- media -----------------------------------------------------------------------------------
+
+    def _media_digit(self, event: ports.MediaDtmf) -> None:
+        self._digit(ev.LegDigit(self.now, event.leg, event.digit))
+
+    def _play_finished(self, event: ports.PlayFinished) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is None or call.playing != event.play_id:
+            return
+        call.playing = ""
+        if event.error:
+            self.emit(ev.AnnouncementFailed(self.now, call.id, "prompt", event.error))
+        if call.phase is Phase.ANNOUNCING:
+            self.end(call, Reason.NORMAL)
+        elif call.phase is Phase.QUEUED:
+            self.listening.restart_music(call)
+        elif call.phase is Phase.VOICEMAIL:
+            self.steps.begin_voicemail(call)
+        elif call.run is not None and call.phase is Phase.DIALPLAN:
+            self.steps.execute(call, call.run.played(self.now))
+
+    def _media_timeout(self, event: ports.MediaTimeout) -> None:
+        call = self.by_leg.get(event.leg)
+        if call is None:
+            return
+        for leg in (call.customer, call.other):
+            if leg is not None and leg.id == event.leg:
+                leg.end(self.now, Reason.MEDIA_TIMEOUT)
+
+    def _media_closed(self, event: ports.MediaLegClosed) -> None:
+        stats = event.stats
+        self.emit(
+            ev.LegMedia(
+                self.now,
+                event.leg,
+                stats.codec,
+                stats.packets_received,
+                stats.packets_sent,
+                stats.packets_lost,
+                round(stats.jitter_ms, 3),
+                stats.rtt_ms,
+            )
+        )
+
+    def _media_lost(self, event: ports.MediaWorkerLost) -> None:
+        log.error("media_worker_lost", legs=len(event.legs), error=event.error)
+        for leg_id in event.legs:
+            call = self.by_leg.get(leg_id)
+            self.emit(ev.LegMedia(self.now, leg_id, "", 0, 0, 0, 0.0, None))
+            if call is not None and call.phase is not Phase.OVER:
+                self.end(call, Reason.MEDIA_LOST)
+
+    def _recording_closed(self, event: ports.RecordingClosed) -> None:
+        interaction, _, kind = event.recording_id.partition("-")
+        if kind.startswith("vm:"):
+            box = kind.removeprefix("vm:")
+            self.emit(ev.VoicemailLeft(self.now, interaction, box, event.path, event.duration_ms))
+            return
+        self.emit(
+            ev.RecordingEnded(
+                self.now,
+                interaction,
+                event.recording_id,
+                event.path,
+                event.duration_ms,
+                event.error,
+            )
+        )

@@ -1,0 +1,130 @@
+"""Ringing several targets at once: the first answer wins, the rest are told so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cicswitch.calls import events as ev
+from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.reason import Reason
+from cicswitch.ports import LegsUnavailable
+
+if TYPE_CHECKING:
+    from cicswitch.ports import Leg
+    from cicswitch.switch.conductor import Conductor
+
+__all__ = ["Dialling"]
+
+_BUSY = (Reason.BUSY, Reason.REJECTED)
+_NO_ANSWER = (Reason.NO_ANSWER, Reason.CANCELLED)
+
+
+class Dialling:
+    """Outbound legs of a call until one answers."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._c = conductor
+
+    def start(
+        self, call: Call, targets: Sequence[str], timeout_s: float, music: str, record: bool
+    ) -> None:
+        """Ring all targets for `timeout_s`. The run gets an outcome if none answers."""
+        c = self._c
+        call.phase = Phase.DIALLING
+        call.failure = ""
+        call.record = record
+        call.waiting_music = music
+        for target in targets:
+            self.ring(call, target)
+        if not call.ringing:
+            self._nobody(call)
+            return
+        call.timer = c.later(timeout_s, lambda: self._not_answered(call))
+        if call.customer.up:
+            c.listening.apply(call)
+
+    def ring(self, call: Call, target: str, *, seize: bool = True) -> bool:
+        """Call one target; False if that is impossible, and `call.failure` says why."""
+        c = self._c
+        device = target
+        if target.startswith("agent:"):
+            agent = c.env.config.agent.get(target.removeprefix("agent:"))
+            if agent is None:
+                call.failure = call.failure or Reason.NOT_FOUND
+                return False
+            device = agent.device
+        try:
+            legs: Sequence[Leg] = c.env.legs.originate(
+                c.now,
+                device,
+                caller=call.caller,
+                caller_name=call.caller_name,
+                near=call.customer.id,
+                codec=call.customer.codec,
+            )
+        except LegsUnavailable as error:
+            call.failure = call.failure or error.reason
+            return False
+        for leg in legs:
+            call.ringing[leg.id] = leg
+            c.start_leg(call, leg, "out", leg.peer, call.caller, device)
+            if seize:
+                c.seize(leg.id, device)
+        return bool(legs)
+
+    def rang(self, call: Call, event: ev.LegRang) -> None:
+        """A target rings: so does the caller's phone, with the far end's sound if it sends any."""
+        if call.phase is not Phase.DIALLING or call.customer.up:
+            return
+        early = event.early_media and len(call.ringing) == 1
+        call.customer.ring(self._c.now, early_media=early)
+        if early:
+            self._c.env.media.bridge(call.customer.id, event.leg)
+
+    def failed(self, call: Call, event: ev.LegEnded) -> None:
+        """A target ended before it answered."""
+        del call.ringing[event.leg]
+        if not call.failure or event.reason in _BUSY:
+            call.failure = event.reason
+        if call.ringing:
+            return
+        if call.reservation:
+            self._c.queueing.agent_failed(call, event.reason)
+        elif call.phase is Phase.DIALLING:
+            self._nobody(call)
+
+    def stop_ringing(self, call: Call, reason: Reason, keep: str = "") -> None:
+        """End all that still rings, but for the leg `keep`."""
+        ringing, call.ringing = call.ringing, {}
+        for leg_id, leg in ringing.items():
+            if leg_id != keep:
+                leg.end(self._c.now, reason)
+
+    def _not_answered(self, call: Call) -> None:
+        call.timer = None
+        if call.phase is Phase.DIALLING:
+            self.stop_ringing(call, Reason.NO_ANSWER)
+            call.failure = Reason.NO_ANSWER
+            self._nobody(call)
+
+    def _nobody(self, call: Call) -> None:
+        c = self._c
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
+        if call.transferring is not None:
+            c.transfers.target_failed(call)
+            return
+        if call.run is None:
+            c.end(call, Reason(call.failure or Reason.CONGESTION))
+            return
+        call.phase = Phase.DIALPLAN
+        call.waiting_music = ""
+        c.listening.apply(call)
+        word = "failed"
+        if call.failure in _BUSY:
+            word = "busy"
+        elif call.failure in _NO_ANSWER:
+            word = "no_answer"
+        c.steps.execute(call, call.run.outcome(word, c.now))

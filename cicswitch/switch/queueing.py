@@ -1,0 +1,171 @@
+"""Calls in queues: the offer to an agent, his answer, and the end of their talk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cicswitch.acd import commands as acd
+from cicswitch.acd import events as acd_events
+from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.reason import Reason
+from cicswitch.core.errors import CommandError
+from cicswitch.dialplan.actions import EnterQueue
+
+if TYPE_CHECKING:
+    from cicswitch.ports import Leg
+    from cicswitch.switch.conductor import Conductor
+
+__all__ = ["Queueing"]
+
+_CAUSES = {
+    Reason.BUSY: "busy",
+    Reason.REJECTED: "rejected",
+    Reason.NO_ANSWER: "rejected",
+    Reason.CANCELLED: "rejected",
+}
+_CANCELS = {
+    "timed-out": Reason.NO_ANSWER,
+    "rescinded": Reason.CANCELLED,
+    "cancelled": Reason.CANCELLED,
+}
+
+
+class Queueing:
+    """Between calls and the ACD."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._c = conductor
+
+    def enter(self, call: Call, action: EnterQueue) -> None:
+        """Put the call into a queue; music plays until an agent answers."""
+        c = self._c
+        settings = c.env.config.queue.get(action.queue)
+        call.phase = Phase.QUEUED
+        call.queue = action.queue
+        try:
+            c.engine.handle(
+                acd.Enqueue(
+                    interaction=call.id,
+                    queue=action.queue,
+                    skills=action.skills,
+                    priority=action.priority,
+                    timeout_s=action.timeout_s,
+                ),
+                c.now,
+            )
+        except CommandError:
+            self._leave(call, "failed")
+            return
+        if settings is not None:
+            call.record = settings.record
+            call.waiting_music = call.music = settings.music or c.env.music
+            if settings.comfort and settings.comfort_s:
+                self._comfort_later(call, settings.comfort, settings.comfort_s)
+        c.listening.apply(call)
+
+    def _comfort_later(self, call: Call, prompt: str, seconds: float) -> None:
+        def say() -> None:
+            call.comfort_timer = None
+            if call.phase is not Phase.QUEUED:
+                return
+            language = call.run.language if call.run is not None else ""
+            self._c.listening.prompts(call, (prompt,), language)
+            self._comfort_later(call, prompt, seconds)
+
+        call.comfort_timer = self._c.later(seconds, say)
+
+    # -- offers ----------------------------------------------------------------------------------
+
+    def reserved(self, event: acd_events.Reserved) -> None:
+        """An agent was chosen: ring his device."""
+        c = self._c
+        call = c.calls.get(event.interaction)
+        if call is None or call.phase is not Phase.QUEUED:
+            return
+        call.reservation, call.agent, call.failure = event.reservation, event.agent, ""
+        if not c.dialling.ring(call, f"agent:{event.agent}", seize=False):
+            self.agent_failed(call, call.failure)
+
+    def agent_failed(self, call: Call, reason: str) -> None:
+        """The agent's device refused or cannot be reached."""
+        reservation, call.reservation = call.reservation, 0
+        cause = _CAUSES.get(Reason(reason), "unreachable") if reason else "unreachable"
+        self._try(acd.Reject(reservation, cause))
+
+    def agent_answered(self, call: Call, leg: Leg) -> None:
+        """The device answered; if the offer is over by now, the agent is let go."""
+        c = self._c
+        reservation, call.reservation = call.reservation, 0
+        if not self._try(acd.Accept(reservation)):
+            c.dialling.stop_ringing(call, Reason.CANCELLED)
+            return
+        call.connected = True
+        if call.comfort_timer is not None:
+            call.comfort_timer.cancel()
+            call.comfort_timer = None
+        c.listening.stop(call)
+        c.connect(call, leg)
+
+    def reservation_ended(self, event: acd_events.ReservationEnded) -> None:
+        """The offer is over without an answer: stop the agent's phone."""
+        call = self._c.calls.get(event.interaction)
+        reason = _CANCELS.get(event.outcome)
+        if call is None or reason is None or call.reservation != event.reservation:
+            return
+        call.reservation = 0
+        self._c.dialling.stop_ringing(call, reason)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def left(self, event: acd_events.InteractionLeft) -> None:
+        """The queue let the call go: back to the dialplan."""
+        call = self._c.calls.get(event.interaction)
+        if call is not None and call.phase is Phase.QUEUED:
+            outcome = {"timeout": "timeout", "empty": "empty"}.get(event.outcome, "failed")
+            self._leave(call, outcome)
+
+    def refused(self, event: acd_events.QueueRefused) -> None:
+        """The queue did not take the call."""
+        call = self._c.calls.get(event.interaction)
+        if call is not None and call.phase is Phase.QUEUED:
+            self._leave(call, event.reason)
+
+    def _leave(self, call: Call, outcome: str) -> None:
+        c = self._c
+        c.listening.stop(call)
+        c.steps.clear_timers(call)
+        call.phase = Phase.DIALPLAN
+        call.queue = call.waiting_music = ""
+        c.listening.apply(call)
+        if call.run is not None:
+            c.steps.execute(call, call.run.outcome(outcome, c.now))
+        else:
+            c.end(call, Reason.CONGESTION)
+
+    def hold(self, call: Call, held: bool) -> None:
+        """The agent put the customer on hold, or took him back."""
+        if call.connected:
+            self._try(acd.Hold(call.id) if held else acd.Resume(call.id))
+
+    def talk_over(self, call: Call) -> None:
+        """The agent's share of the call is over: wrap-up begins."""
+        if call.connected:
+            call.connected = False
+            self._try(acd.Finish(call.id))
+        call.agent = call.queue = ""
+
+    def customer_gone(self, call: Call) -> None:
+        """The customer hung up: an abandon, or the end of the talk."""
+        if call.connected:
+            self.talk_over(call)
+        elif call.phase is Phase.QUEUED and call.id in self._c.engine.interactions:
+            self._try(acd.Leave(call.id, "abandoned"))
+            call.reservation = 0
+
+    def _try(self, command: acd.Command) -> bool:
+        """A command that may come too late; whoever came first has won."""
+        try:
+            self._c.engine.handle(command, self._c.now)
+        except CommandError:
+            return False
+        return True
