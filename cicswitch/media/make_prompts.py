@@ -96,7 +96,7 @@ TONES: dict[str, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
     "beep": ("Beep: 1000 Hz, 0.4 s", (1000,), (0.4, 0.1)),
     "whisper": ("Two short beeps: a call is about to arrive", (660,), (0.12, 0.08, 0.12, 0.08)),
 }
-MUSIC_TEXT = "Music on hold: Slow Harbour, four chords three times over, composed and synthesised for cicswitch"
+MUSIC_TEXT = "Music on hold: Slow Harbour, composed and synthesised for cicswitch"
 BEAT_S = 0.6
 CHORDS = ((57, 60, 64, 69), (53, 57, 60, 65), (48, 55, 60, 64), (55, 59, 62, 67)) * 3
 MELODY = (76, 72, 69, 72, 77, 72, 69, 65, 76, 72, 67, 64, 74, 71, 67, 71,
