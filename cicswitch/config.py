@@ -132,13 +132,14 @@ class MediaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
     prompts: tuple[str, ...] = ()
     language: Text = "en"
-    music: Text = "moh/default"
+    music: Text = "moh/slow-harbour"
 
 
 class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where recordings go."""
 
     directory: Text = "var/recordings"
+    voicemail: Text = "var/voicemail"
     min_free_mb: Count = 200
 
 

@@ -79,6 +79,8 @@ class Conductor:
         self.by_leg: dict[str, Call] = {}
         self.subscribers: list[Callable[[Event], None]] = []
         self.on_call: Callable[[Call], None] | None = None
+        self.on_empty: Callable[[], None] | None = None
+        """Called when the last call has ended."""
         self.draining = False
         self.counters = {"offered": 0, "refused": 0, "unknown_number": 0, "errors": 0}
         self.agent_of: dict[str, str] = {}
@@ -320,6 +322,13 @@ class Conductor:
         """End a call from our side."""
         call.customer.end(self.now, reason)
 
+    def end_all(self) -> None:
+        """End every call: the switch stops."""
+        self.now = self.env.clock()
+        for call in list(self.calls.values()):
+            self.end(call, Reason.SHUTDOWN)
+        self.pump()
+
     # -- legs ------------------------------------------------------------------------------------
 
     def _rang(self, event: ev.LegRang) -> None:
@@ -392,6 +401,17 @@ class Conductor:
         call.other = call.run = call.transferring = None
         del self.calls[call.id]
         self.emit(ev.InteractionEnded(self.now, call.id, reason))
+        log.info(
+            "interaction",
+            interaction_id=call.id,
+            caller=call.caller,
+            called=call.called,
+            peer=call.peer,
+            seconds=round(self.now - call.started_at, 3),
+            reason=reason,
+        )
+        if not self.calls and self.on_empty is not None:
+            self.on_empty()
 
     def _other_gone(self, call: Call) -> None:
         """The agent or the dialled party hung up: the dialplan says what is next."""

@@ -43,7 +43,7 @@ class FeatureCodes:
             call.voicemail = None
             call.music = "echo"
         elif agent is None:
-            call.music = "agent/unknown"
+            call.music = "agent-unknown"
         else:
             call.music = self._command(agent, feature, digits)
         call.customer.answer(c.now)
@@ -54,23 +54,23 @@ class FeatureCodes:
         command: acd.Command
         match feature:
             case "sign_in":
-                command, prompt = acd.SignIn(agent), "agent/signed-in"
+                command, prompt = acd.SignIn(agent), "agent-signed-in"
             case "sign_out":
-                command, prompt = acd.SignOut(agent), "agent/signed-out"
+                command, prompt = acd.SignOut(agent), "agent-signed-out"
             case "ready":
-                command, prompt = acd.Ready(agent), "agent/ready"
+                command, prompt = acd.Ready(agent), "agent-ready"
             case "pause":
                 if digits and digits not in codes.pause:
-                    return "agent/unknown-code"
-                command, prompt = acd.Pause(agent, codes.pause.get(digits, "")), "agent/paused"
+                    return "agent-unknown-code"
+                command, prompt = acd.Pause(agent, codes.pause.get(digits, "")), "agent-paused"
             case _:
                 if digits not in codes.wrap_up:
-                    return "agent/unknown-code"
-                command, prompt = acd.WrapUp(agent, codes.wrap_up[digits]), "agent/wrapped-up"
+                    return "agent-unknown-code"
+                command, prompt = acd.WrapUp(agent, codes.wrap_up[digits]), "agent-wrapped-up"
         try:
             self._c.engine.handle(command, self._c.now)
         except CommandError:
-            return "agent/not-possible"
+            return "agent-not-possible"
         return prompt
 
     def answered(self, call: Call) -> None:

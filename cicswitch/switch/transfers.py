@@ -157,4 +157,3 @@ class Transfers:
         """A dial on behalf of a transfer reached nobody."""
         call.transferring = None
         self._c.end(call, Reason(call.failure or Reason.CONGESTION))
-

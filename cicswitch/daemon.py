@@ -1,0 +1,348 @@
+"""The composition root: builds the parts, wires them, runs them, drains them.
+
+`Switch` is the whole of it as an async context manager, for the daemon and for programs that embed
+cicswitch. `serve` is the daemon: a `Switch` with signals, control socket and HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from cicswitch.acd.commands import Command
+from cicswitch.acd.engine import Engine
+from cicswitch.config import Config, default_path, load
+from cicswitch.core.errors import ConfigError, NotFound, ResourceError
+from cicswitch.core.ids import Tokens
+from cicswitch.core.timers import TimerWheel
+from cicswitch.legs.sip import SipStack
+from cicswitch.media.library import Library
+from cicswitch.media.plane import WorkerPlane
+from cicswitch.media.settings import MediaSettings
+from cicswitch.media.speech import EspeakSpeech
+from cicswitch.records.journal import Event
+from cicswitch.runtime.clock import Clock, WheelDriver
+from cicswitch.runtime.garbage import GarbageKeeper
+from cicswitch.runtime.overload import OverloadGate
+from cicswitch.runtime.tasks import TaskPool
+from cicswitch.store.sqlite import SqliteStore
+from cicswitch.switch import Conductor, Environment
+
+__all__ = ["Switch"]
+
+log = structlog.get_logger("daemon")
+
+
+def _media_settings(config: Config) -> MediaSettings:
+    media = config.media
+    low, _, high = media.ports.partition("-")
+    hosts = [endpoint.host for endpoint in config.sip_endpoints()]
+    ipv4 = next((host for host in hosts if ":" not in host), "127.0.0.1")
+    ipv6 = next((host for host in hosts if ":" in host), "")
+    return MediaSettings(
+        host=media.host or ipv4,
+        advertise=config.listen.advertise,
+        host6=media.ipv6_host or ipv6,
+        port_min=int(low),
+        port_max=int(high) - 1,
+        workers=media.workers,
+        latch=media.latch,
+        rtp_timeout_s=media.rtp_timeout_s,
+    )
+
+
+class Switch:
+    """A running switch: `async with Switch(config) as switch:`.
+
+    `config` is a `Config`, the path of a TOML file, or None for the defaults. `functions` are the
+    Python steps that dialplans may call by name: `async def step(call, **arguments) -> str | None`.
+    """
+
+    def __init__(
+        self,
+        config: Config | Path | str | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        if not isinstance(config, Config):
+            config = load(Path(config) if config is not None else default_path())
+        self.config = config
+        self.clock = Clock()
+        self.wheel = TimerWheel()
+        self.tokens = Tokens(os.urandom)
+        self.tasks = TaskPool()
+        self.degraded: dict[str, str] = {}
+        """What does not work at the moment, and why: shown by `/health` and `top`."""
+        self.started_at = 0.0
+        self._functions = dict(functions or {})
+        self._started = False
+        self.media = WorkerPlane(_media_settings(config))
+        self.store = SqliteStore(
+            config.path(config.store.path),
+            commit_ms=config.store.commit_ms,
+            synchronous=config.store.synchronous,
+            trace_hours=config.store.trace_hours,
+            on_degraded=self._store_degraded,
+        )
+        self.gate = OverloadGate(
+            lambda: len(self.conductor.calls),
+            self.clock.now,
+            max_calls=config.sip.max_calls,
+            max_lag_s=config.sip.max_loop_lag_ms / 1000,
+            retry_after_s=config.sip.retry_after_s,
+        )
+        self.sip = SipStack(
+            config,
+            self.media,
+            self.wheel,
+            self.tokens,
+            self.clock,
+            overloaded=self.gate,
+            rearm=self._rearm,
+            keep_ladder=self.store.append_trace,
+        )
+        self._library = self._make_library(config)
+        self.conductor = Conductor(
+            Environment(
+                config=config,
+                legs=self.sip,
+                media=self.media,
+                journal=self.store,
+                speech=EspeakSpeech(config.path("var/speech")),
+                tasks=self.tasks,
+                wheel=self.wheel,
+                tokens=self.tokens,
+                clock=self.clock.now,
+                prompt=self._prompt,
+                can_record=lambda: "recording" not in self.degraded,
+                recordings=config.path(config.recording.directory),
+                voicemail=config.path(config.recording.voicemail),
+                music=config.media.music,
+                functions=self._functions,
+            )
+        )
+        self._driver: WheelDriver | None = None
+        self._garbage = GarbageKeeper(self._quiet)
+        self._disk_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The ACD."""
+        return self.conductor.engine
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Switch:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the store, start media, listen. Raises `ResourceError` in one line; idempotent."""
+        if self._started:
+            return
+        loop = asyncio.get_running_loop()
+        self._driver = WheelDriver(loop, self.wheel, self.clock, self._after_fire)
+        self.started_at = self.clock.now()
+        from cicswitch import __version__  # here, because the package imports this module
+
+        recovered = self.store.open(self.started_at, __version__)
+        if recovered:
+            log.warning("recovered", closed=recovered, reason="the switch had not stopped in order")
+        try:
+            await self.media.start(self._media_event)
+            await self.sip.start(self.conductor, self._interaction_of)
+        except (ResourceError, OSError):
+            await self._close("failed start")
+            raise
+        self._started = True
+        self._check_disk()
+        self.gate.start(loop)
+        self._garbage.start(loop)
+        self.conductor.pump()
+        self._rearm()
+
+    async def drain(self, seconds: float) -> int:
+        """Take no new calls and wait for those in progress; the number that is left after it."""
+        self.conductor.draining = True
+        self.gate.closed = True
+        if self.conductor.calls:
+            empty = asyncio.Event()
+            self.conductor.on_empty = empty.set
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(empty.wait(), seconds)
+        return len(self.conductor.calls)
+
+    async def stop(self, reason: str = "stopped") -> None:
+        """End what is left, write the books, close. Idempotent."""
+        if not self._started:
+            return
+        self._started = False
+        self.conductor.draining = True
+        self.gate.closed = True
+        self.conductor.end_all()
+        self.sip.pump()
+        await asyncio.sleep(0.05)
+        await self._close(reason)
+
+    async def _close(self, reason: str) -> None:
+        self.gate.stop()
+        self._garbage.stop()
+        if self._disk_timer is not None:
+            self._disk_timer.cancel()
+            self._disk_timer = None
+        await self.tasks.close()
+        await self.sip.stop()
+        await self.media.stop()
+        await asyncio.sleep(0)
+        if self._driver is not None:
+            self._driver.stop()
+        await asyncio.to_thread(self.store.close, self.clock.now(), reason)
+
+    def reload(self, config: Config) -> list[str]:
+        """Take over a configuration without dropping a call; what needs a restart, in words."""
+        fixed = [
+            f"{key} takes effect at the next start"
+            for key in ("listen", "control", "store", "http")
+            if getattr(config, key) != getattr(self.config, key)
+        ]
+        if config.media != self.config.media:
+            fixed.append("media: ports and workers take effect at the next start")
+        self.config = config
+        self._library = self._make_library(config)
+        self.gate.max_calls = config.sip.max_calls
+        self.sip.configure(config)
+        self.conductor.configure(config)
+        self.conductor.pump()
+        self._rearm()
+        return fixed
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def command(self, command: Command) -> None:
+        """A command to the ACD. Raises `CommandError` and changes nothing if it is refused."""
+        self.conductor.command(command)
+        self._rearm()
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with every event; the function that is returned ends it."""
+        self.conductor.subscribers.append(listener)
+        return lambda: self.conductor.subscribers.remove(listener)
+
+    # -- wiring ----------------------------------------------------------------------------------
+
+    def _rearm(self) -> None:
+        if self._driver is not None:
+            self._driver.rearm()
+
+    def _after_fire(self, now: float) -> None:
+        self.sip.now = now
+        self.conductor.pump()
+        self.sip.pump()
+
+    def _media_event(self, event: Any) -> None:
+        self.conductor.post(event)
+        self._rearm()
+
+    def _interaction_of(self, leg: str) -> str:
+        call = self.conductor.by_leg.get(leg)
+        return call.id if call is not None else ""
+
+    def _quiet(self) -> bool:
+        return not self.conductor.calls or self.gate.lag_s < 0.002
+
+    def _make_library(self, config: Config) -> Library:
+        folders = [config.path(folder) for folder in config.media.prompts]
+        return Library(folders, default_language=config.media.language)
+
+    def _prompt(self, name: str, language: str) -> Path | None:
+        try:
+            return self._library.find(name, language)
+        except NotFound:
+            return None
+
+    def _store_degraded(self, reason: str) -> None:
+        """Called from the writer thread; a dict assignment is atomic."""
+        if reason:
+            self.degraded["store"] = reason
+        else:
+            self.degraded.pop("store", None)
+
+    def _check_disk(self) -> None:
+        least = self.config.recording.min_free_mb
+        folder = self.config.path(self.config.recording.directory)
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        try:
+            free = shutil.disk_usage(folder).free // 2**20
+        except OSError as error:
+            self.degraded["recording"] = f"{folder}: {error.strerror}"
+        else:
+            if free < least:
+                reason = f"{free} MB are free at {folder}, {least} are the least"
+                if "recording" not in self.degraded:
+                    log.error("recording_degraded", error=reason)
+                self.degraded["recording"] = reason
+            elif self.degraded.pop("recording", None) is not None:
+                log.info("recording_recovered", free_mb=free)
+        self._disk_timer = asyncio.get_running_loop().call_later(10.0, self._check_disk)
+
+
+async def serve(
+    path: Path,
+    *,
+    on_start: Callable[[Switch], Awaitable[list[Callable[[], Awaitable[None]]]]] | None = None,
+) -> int:
+    """Run a switch until SIGTERM or SIGINT; reload at SIGHUP. The process's exit status.
+
+    `on_start(switch)` starts what stands beside it (control socket, HTTP) and returns what stops
+    those again.
+    """
+    config = load(path)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    switch = Switch(config)
+    await switch.start()
+    stops = await on_start(switch) if on_start is not None else []
+
+    def reload() -> None:
+        try:
+            notes = switch.reload(load(path))
+        except ConfigError as error:
+            for finding in error.findings:
+                log.error("reload_refused", finding=str(finding))
+            return
+        log.info("reloaded", file=str(path), notes=notes)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()
+    calls = len(switch.conductor.calls)
+    if calls:
+        log.info("draining", calls=calls, seconds=config.sip.drain_s)
+
+        async def again() -> None:
+            stopping.clear()
+            await stopping.wait()
+
+        impatient = asyncio.create_task(again(), name="second-signal")
+        drained = asyncio.create_task(switch.drain(config.sip.drain_s), name="drain")
+        await asyncio.wait({impatient, drained}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (impatient, drained):
+            task.cancel()
+    for stop in reversed(stops):
+        await stop()
+    await switch.stop("signal")
+    log.info("stopped")
+    return 0

@@ -1,0 +1,61 @@
+"""The cyclic collector: off while serving, because a full pass stalls every call.
+
+Our own calls and legs leave no cycles (a test holds that). What libraries leave is collected by
+young passes in idle moments, and by a full pass only when it is quiet; each pause is a figure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+
+__all__ = ["GarbageKeeper"]
+
+_PERIOD_S = 5.0
+_FULL_EVERY_S = 300.0
+
+
+class GarbageKeeper:
+    """Turns automatic collection off between `start` and `stop`."""
+
+    def __init__(self, quiet: Callable[[], bool]) -> None:
+        self.pauses = 0
+        self.pause_s_max = 0.0
+        self.pause_s_total = 0.0
+        self._quiet = quiet
+        self._handle: asyncio.TimerHandle | None = None
+        self._full_at = time.monotonic()
+        self._was_enabled = False
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Collect once, set aside what lives, and turn the collector off."""
+        self._was_enabled = gc.isenabled()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._loop = loop
+        self._handle = loop.call_later(_PERIOD_S, self._tick)
+
+    def stop(self) -> None:
+        """Restore what was. Idempotent."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+            gc.unfreeze()
+            if self._was_enabled:
+                gc.enable()
+
+    def _tick(self) -> None:
+        if self._quiet():
+            started = time.monotonic()
+            full = started - self._full_at > _FULL_EVERY_S
+            gc.collect(2 if full else 0)
+            done = time.monotonic()
+            if full:
+                self._full_at = done
+            self.pauses += 1
+            self.pause_s_max = max(self.pause_s_max, done - started)
+            self.pause_s_total += done - started
+        self._handle = self._loop.call_later(_PERIOD_S, self._tick)

@@ -1,0 +1,103 @@
+"""Overload control: new calls are refused early and cheaply, so that calls in progress go on.
+
+Two limits. `max_calls` bounds calls in progress. The lag of the loop tells when the processor is
+the limit: a probe wakes every `PROBE_S` and sees how late it is. While it is late, the rate at
+which calls are let in is cut; while it is on time, the rate grows back, as TCP does with its window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+__all__ = ["PROBE_S", "OverloadGate"]
+
+PROBE_S = 0.02
+_LATE_S = 0.03
+_CUT = 0.85
+_GROW = 0.02
+_LEAST_PER_S = 50.0
+
+
+class OverloadGate:
+    """Says for each new call whether it may come in. Calling it costs about 0.3 µs."""
+
+    def __init__(
+        self,
+        calls: Callable[[], int],
+        clock: Callable[[], float],
+        *,
+        max_calls: int,
+        max_lag_s: float,
+        retry_after_s: int,
+    ) -> None:
+        self.max_calls = max_calls
+        self.refused = 0
+        self.lag_s = 0.0
+        """Smoothed lag of the loop."""
+        self.lag_max_s = 0.0
+        """The greatest lag since `take_max`."""
+        self.closed = False
+        """While True every new call is refused: the switch drains."""
+        self._calls = calls
+        self._clock = clock
+        self._max_lag_s = max_lag_s
+        self._retry_after_s = retry_after_s
+        self._rate = float("inf")
+        self._admitted = 0
+        self._window_at = 0.0
+        self._seen_rate = 0.0
+        self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to probe."""
+        self._loop = loop
+        self._window_at = self._clock()
+        self._arm()
+
+    def stop(self) -> None:
+        """Probe no more. Idempotent."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _arm(self) -> None:
+        self._due = self._clock() + PROBE_S
+        self._handle = self._loop.call_later(PROBE_S, self._probe)
+
+    def _probe(self) -> None:
+        now = self._clock()
+        lag = max(0.0, now - self._due)
+        self.lag_s += (lag - self.lag_s) * 0.2
+        self.lag_max_s = max(self.lag_max_s, lag)
+        elapsed = max(1e-3, now - self._window_at)
+        rate = self._admitted / elapsed
+        self._seen_rate += (rate - self._seen_rate) * min(1.0, elapsed / 0.5)
+        self._admitted, self._window_at = 0, now
+        if lag > _LATE_S or self.lag_s > _LATE_S:
+            base = self._rate if self._rate != float("inf") else max(self._seen_rate, _LEAST_PER_S)
+            self._rate = max(_LEAST_PER_S, base * _CUT)
+        elif self._rate != float("inf"):
+            self._rate *= 1.0 + _GROW
+            if self._rate > 4 * self._seen_rate + 1000:
+                self._rate = float("inf")  # far above what is offered: no limit any more
+        self._arm()
+
+    def __call__(self) -> int | None:
+        """None: let the call in. A number: refuse it, and come back after so many seconds."""
+        if (
+            self.closed
+            or self._calls() >= self.max_calls
+            or self.lag_s > self._max_lag_s
+            or self._admitted >= self._rate * PROBE_S + 1
+        ):
+            self.refused += 1
+            return self._retry_after_s
+        self._admitted += 1
+        return None
+
+    def take_max(self) -> float:
+        """The greatest lag since the last call, in seconds."""
+        value, self.lag_max_s = self.lag_max_s, 0.0
+        return value
