@@ -31,6 +31,7 @@ __all__ = ["Engine"]
 SWEEPS = 10
 SWEEP_S = 0.05
 """A tenth of the legs each: every leg is looked at twice a second."""
+PROBE_ROUNDS = 4
 FLUSH_TICKS = 20
 """Sweep steps between two writes of a recording: 1 s."""
 DTMF_IN_BAND_MIN_MS = 80
@@ -68,6 +69,9 @@ class Engine:
         self._writer = Writer(fsync=settings.recording_fsync)
         self._buckets: list[dict[int, Leg]] = [{} for _ in range(SWEEPS)]
         self._sweep = 0
+        self._rounds = 0
+        self._totals = [(0, 0, 0)] * SWEEPS
+        """Packets received, sent, stray of the legs of each bucket, when it was last swept."""
         self._sweep_at = self.now
         self._figures_at = self.now
         self._cname = f"{secrets.token_hex(8)}@{settings.host6 or settings.host}"
@@ -116,6 +120,7 @@ class Engine:
             if now - self._sweep_at > 1:
                 self._sweep_at = now + SWEEP_S
             self._sweep = (self._sweep + 1) % FLUSH_TICKS
+            self._rounds += not self._sweep % SWEEPS
             self._sweep_legs(now)
             self._flush_recordings(now)
             self._writer.drain(self._written)
@@ -128,16 +133,16 @@ class Engine:
                 self._emit(wire.Figures(self.figures()))
 
     def figures(self) -> dict[str, float]:
-        """Counters of this worker."""
-        legs = self.legs.values()
+        """Counters of this worker, those of packets up to half a second old."""
+        received, sent, stray = map(sum, zip(*self._totals, self._gone, strict=True))
         return {
             "legs": len(self.legs),
             "playing": self.player.active,
             "recording": len(self.recordings),
             "ports_bound": sum(len(pool.slots) for pool in self._pools.values()),
-            "packets_received": self._gone[0] + sum(leg.input.total for leg in legs),
-            "packets_sent": self._gone[1] + sum(leg.output.sent for leg in legs),
-            "packets_stray": self._gone[2] + sum(leg.stray for leg in legs),
+            "packets_received": received,
+            "packets_sent": sent,
+            "packets_stray": stray,
             "packets_unknown": self.unknown_payloads,
             "send_errors": self.send_errors,
             "cpu_s": time.process_time(),
@@ -180,6 +185,8 @@ class Engine:
         for each in (leg, leg.partner):
             if each is not None:
                 each.disarm(self.now)
+                if each.play is not None:
+                    each.play.plain = False
                 self.roll(each)
                 if each.recording is not None and each.params is not None:
                     each.recording.place_played(g711.LAWS[each.params.codec])
@@ -463,12 +470,21 @@ class Engine:
     def _sweep_legs(self, now: float) -> None:
         timeout_s = self.settings.rtp_timeout_s
         interval_s = self.settings.rtcp_interval_s
-        for leg in list(self._buckets[self._sweep % SWEEPS].values()):
+        probe = self._rounds % PROBE_ROUNDS == 0
+        received = sent = stray = 0
+        bucket = self._sweep % SWEEPS
+        for leg in list(self._buckets[bucket].values()):
+            received += leg.input.total
+            sent += leg.output.sent
+            stray += leg.stray
             params = leg.params
             if params is None:
                 continue
-            # The next packet goes the slow way, which measures jitter and checks all again.
-            leg.disarm(now)
+            # Every two seconds a packet goes the slow way, which measures jitter.
+            if probe:
+                leg.disarm(now)
+            else:
+                leg.book(now)
             if leg.digits_in.active:
                 event = leg.digits_in.expire(now)
                 if event is not None:
@@ -492,3 +508,4 @@ class Engine:
                     if silent_s > timeout_s:
                         leg.silence_told = True
                         self._emit(wire.Silent(leg.number, round(silent_s, 3)))
+        self._totals[bucket] = (received, sent, stray)

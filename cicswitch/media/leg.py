@@ -38,6 +38,11 @@ ROW = 640
 """Bytes for one packet: 60 ms of G.711 and headers. What is longer is dropped."""
 ROWS = 256
 REOPEN_S = 3.0
+LAST_SEQUENCE = 0xFFFF - 2000
+LAST_TIMESTAMP = 0xFFFF_FFFF - 2000 * 480
+"""Near a wrap of any counter packets go the slow way, so the fast one needs no masks. It is left
+every two seconds, far sooner than 2000 packets.
+"""
 TapeEntry = tuple[float, int, int, bytes]
 """Arrival, timestamp, SSRC, payload."""
 
@@ -70,7 +75,6 @@ class Leg:
         "ear",
         "engine",
         "extra",
-        "fast_head",
         "fast_mark",
         "fast_size",
         "fast_ssrc",
@@ -79,10 +83,9 @@ class Leg:
         "home",
         "input",
         "latching",
-        "next_sequence",
         "next_timestamp",
+        "next_word",
         "number",
-        "out_head",
         "out_send",
         "out_ssrc",
         "output",
@@ -106,6 +109,8 @@ class Leg:
         "tape",
         "tape_right",
         "timestamp_offset",
+        "timestamp_shift",
+        "word_shift",
     )
 
     def __init__(self, engine: Engine, number: int, slot: Slot, output: OutputStream) -> None:
@@ -143,19 +148,20 @@ class Leg:
         self.heard_at = 0.0
         self.silence_told = False
         # the fast path
-        self.fast_head = -1
-        """First 16 bits of a packet that may take it; -1: none may."""
+        self.next_word = -1
+        """First 32 bits of the packet that may take it, sequence number and all; -1: none may."""
         self.fast_ssrc = 0
         self.fast_size = 0
         self.fast_mark = 0
         self.fast_to: Leg | None = None
-        self.next_sequence = 0
         self.next_timestamp = 0
+        self.word_shift = 0
+        """What turns the first 32 bits of the source into those of the output."""
+        self.timestamp_shift = 0
         self.extra: Callable[[memoryview, int, int, float], bool] | None = None
         self.table: bytes | None = None
         self.sequence_offset = 0
         self.timestamp_offset = 0
-        self.out_head = 0
         self.out_ssrc = 0
         self.out_send: Callable[[memoryview], int] = slot.rtp.send
         self.cut: list[memoryview] = []
@@ -201,6 +207,8 @@ class Leg:
         far end fell silent, and only its host may take over.
         """
         self.disarm()
+        if self.play is not None:
+            self.play.plain = False
         self.slot.disconnect()
         self.latching = True
         self.rank = 0
@@ -352,11 +360,23 @@ class Leg:
         """Let the packet that follows this one take the fast path, or be swallowed by it."""
         if sequence != self.input.highest & 0xFFFF:
             return
+        assert self.params is not None
+        following = (sequence + 1) & 0xFFFF
+        after = (timestamp + size - 12) & 0xFFFF_FFFF
+        if following > LAST_SEQUENCE or after > LAST_TIMESTAMP:
+            return
+        word = 0x8000_0000 | self.params.payload_type << 16 | following
         if to is not None:
             if not to.slot.connected:
                 return
             assert to.params is not None
-            self.out_head = 0x8000 | to.params.payload_type
+            out_sequence = (following + self.sequence_offset) & 0xFFFF
+            out_timestamp = (after + self.timestamp_offset) & 0xFFFF_FFFF
+            if out_sequence > LAST_SEQUENCE or out_timestamp > LAST_TIMESTAMP:
+                return
+            out_word = 0x8000_0000 | to.params.payload_type << 16 | out_sequence
+            self.word_shift = out_word - word
+            self.timestamp_shift = out_timestamp - after
             self.out_ssrc = to.output.ssrc
             self.out_send = to.slot.rtp.send
             self.cut = cuts(size)
@@ -364,13 +384,11 @@ class Leg:
             self.extra = None if plain else self._extra
         else:
             self.extra = _sink if self.tape is None else self._extra
-        assert self.params is not None
         self.fast_to = to
         self.fast_ssrc = ssrc
         self.fast_size = size
-        self.fast_mark = self.next_sequence = (sequence + 1) & 0xFFFF
-        self.next_timestamp = (timestamp + size - 12) & 0xFFFF_FFFF
-        self.fast_head = 0x8000 | self.params.payload_type
+        self.fast_mark = self.next_word = word
+        self.next_timestamp = after
 
     def _extra(self, row: memoryview, size: int, timestamp: int, now: float) -> bool:
         """Record, transcode; True: the packet goes no further."""
@@ -385,18 +403,18 @@ class Leg:
 
     def book(self, now: float) -> int:
         """Count what took the fast path since it was armed or booked; the number of packets."""
-        count = (self.next_sequence - self.fast_mark) & 0xFFFF
-        if self.fast_head < 0 or not count:
+        count = self.next_word - self.fast_mark
+        if self.next_word < 0 or not count:
             return 0
-        self.fast_mark = self.next_sequence
+        self.fast_mark = self.next_word
         payload = self.fast_size - 12
         timestamp = self.next_timestamp - payload
-        self.input.advance(count, timestamp & 0xFFFF_FFFF)
+        self.input.advance(count, timestamp)
         self.heard_at = now
         if self.fast_to is not None:
             self.fast_to.output.relayed(
-                (self.next_sequence - 1 + self.sequence_offset) & 0xFFFF,
-                (timestamp + self.timestamp_offset) & 0xFFFF_FFFF,
+                (self.next_word - 1 + self.word_shift) & 0xFFFF,
+                timestamp + self.timestamp_shift,
                 count,
                 count * payload,
                 now,
@@ -405,6 +423,6 @@ class Leg:
 
     def disarm(self, now: float | None = None) -> None:
         """Book, and send the next packet through `slow`."""
-        if self.fast_head >= 0:
+        if self.next_word >= 0:
             self.book(self.engine.now if now is None else now)
-            self.fast_head = -1
+            self.next_word = -1

@@ -28,6 +28,7 @@ MAX_CATCH_UP = 5
 PAUSE_FRAMES = 3
 """60 ms between digits (ITU-T Q.24 asks for 40 ms at least)."""
 _HEADER = struct.Struct("!BBHII")
+_NUMBERS = struct.Struct("!HI")
 _Frame = tuple[int, bool, bytes]
 """Payload type (-1: the codec's), marker, payload."""
 
@@ -40,6 +41,7 @@ class Play:
         "frame",
         "index",
         "loop",
+        "plain",
         "play_id",
         "position",
         "sources",
@@ -65,6 +67,8 @@ class Play:
         self.index = 0
         self.position = 0
         self.started = False
+        self.plain = False
+        """The next frame needs only numbers and audio: nothing has changed since the last one."""
         self.frame = bytearray(12 + FRAME)
 
     def next(self) -> memoryview | None:
@@ -142,6 +146,7 @@ class Player:
     def tick(self, now: float) -> None:
         """Send what is due."""
         turns = 0
+        numbers = _NUMBERS.pack_into
         while self._due <= now and self.active:
             phase = self._phases[self._turn]
             self._turn = (self._turn + 1) % PHASES
@@ -150,10 +155,31 @@ class Player:
             late = now - self._due > MAX_CATCH_UP * PERIOD_S
             for leg in list(phase.values()):
                 digits = leg.digits
+                play = leg.play
+                if play is not None and play.plain and not late:
+                    # As _send_frame does it; 500 callers on hold are 25,000 of these a second.
+                    track = play.tracks[play.index]
+                    start = play.position
+                    if start < track.size:
+                        play.position = start + FRAME
+                        output = leg.output
+                        output.sequence = sequence = (output.sequence + 1) & 0xFFFF
+                        output.timestamp = timestamp = (output.timestamp + FRAME) & 0xFFFF_FFFF
+                        output.last_at = now
+                        output.sent += 1
+                        output.octets += FRAME
+                        frame = play.frame
+                        numbers(frame, 2, sequence, timestamp)
+                        frame[12:] = track.data[start : start + FRAME]
+                        try:
+                            leg.slot.rtp.send(frame)
+                        except OSError:
+                            leg.engine.send_errors += 1
+                        continue
                 if digits is not None:
                     self._send_digit(leg, digits, now)
-                elif leg.play is not None:
-                    self._send_frame(leg, leg.play, now, mute=late)
+                elif play is not None:
+                    self._send_frame(leg, play, now, mute=late)
                 else:
                     self.remove(leg)
             if turns > 1000:
@@ -195,6 +221,8 @@ class Player:
         recording = leg.recording
         if recording is not None:
             recording.played.append((now, timestamp, -1, bytes(payload)))
+        elif leg.slot.connected and second < 0x80 and leg.digits is None:
+            play.plain = True
 
     def _send_digit(self, leg: Leg, digits: Digits, now: float) -> None:
         output = leg.output

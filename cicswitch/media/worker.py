@@ -39,14 +39,14 @@ NAP_S = 0.0004
 NAP_FROM = 4
 """Packets in a pass from which on a nap pays."""
 READ_BYTES = 1 << 18
-_FAST = struct.Struct("!HHII")
+_FAST = struct.Struct("!III")
 
 
 class _Idle:
     """What epoll finds behind an RTP socket that no leg has: it reads and drops."""
 
     __slots__ = ("_worker", "recv_into", "slot")
-    fast_head = -1
+    next_word = -1
 
     def __init__(self, worker: Worker, slot: Slot) -> None:
         self._worker = worker
@@ -64,7 +64,7 @@ class _Rtcp:
     """What epoll finds behind an RTCP socket."""
 
     __slots__ = ("_slot", "_source", "leg")
-    fast_head = -1
+    next_word = -1
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
@@ -94,7 +94,7 @@ class _Control:
     """What epoll finds behind the command socket."""
 
     __slots__ = ("_worker",)
-    fast_head = -1
+    next_word = -1
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -225,25 +225,23 @@ class Worker:
                     size = leg.recv_into(row)
                 except OSError:
                     continue  # a far end's ICMP error, or another reader of a shared state
-                head, sequence, timestamp, ssrc = unpack(row)
+                word, timestamp, ssrc = unpack(row)
                 if (
-                    head == leg.fast_head
-                    and sequence == leg.next_sequence
+                    word == leg.next_word
                     and ssrc == leg.fast_ssrc
                     and timestamp == leg.next_timestamp
                     and size == leg.fast_size
                 ):
-                    leg.next_sequence = (sequence + 1) & 0xFFFF
-                    leg.next_timestamp = (timestamp + size - 12) & 0xFFFFFFFF
+                    leg.next_word = word + 1
+                    leg.next_timestamp = timestamp + size - 12
                     extra = leg.extra
                     if extra is not None and extra(row, size, timestamp, now):
                         continue
                     pack(
                         row,
                         0,
-                        leg.out_head,
-                        (sequence + leg.sequence_offset) & 0xFFFF,
-                        (timestamp + leg.timestamp_offset) & 0xFFFFFFFF,
+                        word + leg.word_shift,
+                        timestamp + leg.timestamp_shift,
                         leg.out_ssrc,
                     )
                     add_send(leg.out_send)

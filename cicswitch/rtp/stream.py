@@ -31,6 +31,7 @@ class InputStream:
         "received_before",
         "reordered",
         "restarts",
+        "sampled",
         "ssrc",
         "timestamp",
         "transit",
@@ -53,6 +54,8 @@ class InputStream:
         self.transit: float | None = None
         self.jitter = 0.0
         """In timestamp units."""
+        self.sampled = False
+        """Packets went by unmeasured, so the next measurement stands for several."""
         self.window = 0
         """Bit n: highest - n has come, to tell a duplicate from a late packet."""
 
@@ -97,14 +100,7 @@ class InputStream:
         self.received += count
         self.timestamp = timestamp
         self.window = 0xFFFF_FFFF_FFFF_FFFF
-
-    def probe(self, timestamp: int, now: float) -> None:
-        """Measure jitter with a packet that is counted elsewhere."""
-        self._measure(timestamp, now)
-
-    def forget_transit(self) -> None:
-        """The next packet starts a new jitter measurement (packets between were not measured)."""
-        self.transit = None
+        self.sampled = True
 
     @property
     def expected(self) -> int:
@@ -139,7 +135,9 @@ class InputStream:
             distance = abs(transit - self.transit)
             # A clock that jumps (a timestamp that wraps, a new talkspurt) is no jitter.
             if distance < CLOCK_HZ:
-                self.jitter += (distance - self.jitter) / 16
+                # Section 6.4.1 has a gain of 1/16 with every packet measured.
+                self.jitter += (distance - self.jitter) / (4 if self.sampled else 16)
+        self.sampled = False
         self.transit = transit
 
 
