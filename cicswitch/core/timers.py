@@ -71,8 +71,9 @@ class TimerWheel:
         """
         fired = 0
         ticks, slots = self._ticks, self._slots
-        limit = now * self._ticks_per_s
-        while ticks and ticks[0] <= limit:
+        per_s = self._ticks_per_s
+        # The same quotient as in next_due: whoever waits until then finds the slot due.
+        while ticks and ticks[0] / per_s <= now:
             for timer in slots.pop(heappop(ticks)):
                 callback = timer.callback
                 if callback is not None:
