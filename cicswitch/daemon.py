@@ -29,6 +29,7 @@ from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.media.speech import EspeakSpeech
 from cicswitch.records.journal import Event
+from cicswitch.records.today import Today
 from cicswitch.runtime.clock import Clock, WheelDriver
 from cicswitch.runtime.garbage import GarbageKeeper
 from cicswitch.runtime.overload import OverloadGate
@@ -72,8 +73,10 @@ class Switch:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
+        self._file: Path | None = None
         if not isinstance(config, Config):
-            config = load(Path(config) if config is not None else default_path())
+            self._file = Path(config) if config is not None else default_path()
+            config = load(self._file)
         self.config = config
         self.clock = Clock()
         self.wheel = TimerWheel()
@@ -129,6 +132,10 @@ class Switch:
                 functions=self._functions,
             )
         )
+        self.today = Today()
+        """Running figures of the day, for live views."""
+        self._set_limits(config)
+        self.conductor.subscribers.append(self.today.feed)
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None
@@ -137,6 +144,27 @@ class Switch:
     def engine(self) -> Engine:
         """The ACD."""
         return self.conductor.engine
+
+    @property
+    def gc_pause_max_s(self) -> float:
+        """The collector's longest pause while serving."""
+        return self._garbage.pause_s_max
+
+    def tables(self) -> dict[str, int]:
+        """Sizes of all tables that must be empty when no call is in progress."""
+        agent, conductor = self.sip.agent, self.conductor
+        return {
+            "calls": len(conductor.calls),
+            "call_legs": len(conductor.by_leg),
+            "seized": len(conductor.seized),
+            "sip_legs": self.sip.legs,
+            "sip_sessions": agent.sessions,
+            "sip_clients": len(agent.clients),
+            "sip_servers": len(agent.servers),
+            "ladders": len(self.sip.ladder),
+            "interactions": len(self.engine.interactions),
+            "reservations": len(self.engine.reservations),
+        }
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -209,6 +237,15 @@ class Switch:
             self._driver.stop()
         await asyncio.to_thread(self.store.close, self.clock.now(), reason)
 
+    def reload_file(self) -> list[str]:
+        """Read the configuration file again and take it over, as `reload` does.
+
+        Raises `ConfigError` and changes nothing if there is a mistake in it.
+        """
+        if self._file is None:
+            return ["this switch was not started from a file"]
+        return self.reload(load(self._file))
+
     def reload(self, config: Config) -> list[str]:
         """Take over a configuration without dropping a call; what needs a restart, in words."""
         fixed = [
@@ -221,6 +258,7 @@ class Switch:
         self.config = config
         self._library = self._make_library(config)
         self.gate.max_calls = config.sip.max_calls
+        self._set_limits(config)
         self.sip.configure(config)
         self.conductor.configure(config)
         self.conductor.pump()
@@ -260,6 +298,12 @@ class Switch:
 
     def _quiet(self) -> bool:
         return not self.conductor.calls or self.gate.lag_s < 0.002
+
+    def _set_limits(self, config: Config) -> None:
+        self.today.limits = {
+            name: (queue.service_level_s, queue.short_abandon_s)
+            for name, queue in config.queue.items()
+        }
 
     def _make_library(self, config: Config) -> Library:
         folders = [config.path(folder) for folder in config.media.prompts]
@@ -308,16 +352,15 @@ async def serve(
     `on_start(switch)` starts what stands beside it (control socket, HTTP) and returns what stops
     those again.
     """
-    config = load(path)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    switch = Switch(config)
+    switch = Switch(path)
     await switch.start()
     stops = await on_start(switch) if on_start is not None else []
 
     def reload() -> None:
         try:
-            notes = switch.reload(load(path))
+            notes = switch.reload_file()
         except ConfigError as error:
             for finding in error.findings:
                 log.error("reload_refused", finding=str(finding))
@@ -330,14 +373,14 @@ async def serve(
     await stopping.wait()
     calls = len(switch.conductor.calls)
     if calls:
-        log.info("draining", calls=calls, seconds=config.sip.drain_s)
+        log.info("draining", calls=calls, seconds=switch.config.sip.drain_s)
 
         async def again() -> None:
             stopping.clear()
             await stopping.wait()
 
         impatient = asyncio.create_task(again(), name="second-signal")
-        drained = asyncio.create_task(switch.drain(config.sip.drain_s), name="drain")
+        drained = asyncio.create_task(switch.drain(switch.config.sip.drain_s), name="drain")
         await asyncio.wait({impatient, drained}, return_when=asyncio.FIRST_COMPLETED)
         for task in (impatient, drained):
             task.cancel()

@@ -92,9 +92,9 @@ class Ladder:
             data[: data.find(b"\r")].replace(b"\t", b" "),
         )
 
-    def live(self, call_id: str) -> list[Step]:
-        """The steps of a call that is in memory."""
-        return parse_ladder(bytes(self._calls.get(call_id, b"")))
+    def raw(self, call_id: str) -> bytes:
+        """The lines of a call that is in memory, for `parse_ladder`."""
+        return bytes(self._calls.get(call_id, b""))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""

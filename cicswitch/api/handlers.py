@@ -1,0 +1,88 @@
+"""What the control socket can do, by the name in `do`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cicswitch.acd import commands as acd
+from cicswitch.api.control import Handler
+from cicswitch.api.snapshot import health, snapshot
+from cicswitch.calls.reason import Reason
+from cicswitch.core.errors import CommandError, ConfigError, NotFound
+
+if TYPE_CHECKING:
+    from cicswitch.daemon import Switch
+
+__all__ = ["handlers_of"]
+
+
+def handlers_of(switch: Switch) -> dict[str, Handler]:
+    """The handlers of a switch."""
+
+    def ping(_: Mapping[str, Any]) -> dict[str, Any]:
+        return {"pid": os.getpid()}
+
+    def agent(asked: Mapping[str, Any]) -> dict[str, Any]:
+        name, action, code = asked["agent"], asked["action"], asked.get("code", "")
+        codes = switch.config.codes
+        command: acd.Command
+        match action:
+            case "sign-in":
+                command = acd.SignIn(name)
+            case "sign-out":
+                command = acd.SignOut(name)
+            case "ready":
+                command = acd.Ready(name)
+            case "pause":
+                _known("pause code", code, codes.pause.values(), empty=True)
+                command = acd.Pause(name, code)
+            case "wrap-up":
+                _known("wrap-up code", code, codes.wrap_up.values())
+                command = acd.WrapUp(name, code)
+            case _:
+                raise CommandError(f'unknown action "{action}"')
+        switch.command(command)
+        found = switch.engine.agents[name]
+        then = found.then_code or (found.then.name.lower() if found.then else "")
+        return {"agent": name, "state": found.state.word, "code": found.code, "then": then}
+
+    def reload(_: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            notes = switch.reload_file()
+        except ConfigError as error:
+            return {"findings": [str(finding) for finding in error.findings], "notes": []}
+        return {"findings": [], "notes": notes}
+
+    def hangup(asked: Mapping[str, Any]) -> None:
+        call = switch.conductor.calls.get(asked["interaction"])
+        if call is None:
+            raise NotFound(f'there is no call "{asked["interaction"]}"')
+        switch.conductor.run_soon(lambda: switch.conductor.end(call, Reason.NORMAL))
+
+    def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
+        name = asked["call"]
+        legs = [
+            {"leg": leg.id, "ladder": switch.sip.ladder.raw(leg.sip_call_id).decode()}
+            for call in switch.conductor.calls.values()
+            for leg in (call.customer, call.other, *call.ringing.values())
+            if leg is not None and name in (call.id, leg.id, leg.sip_call_id)
+        ]
+        return {"legs": legs}
+
+    return {
+        "ping": ping,
+        "health": lambda _: health(switch),
+        "snapshot": lambda _: snapshot(switch),
+        "agent": agent,
+        "reload": reload,
+        "hangup": hangup,
+        "trace": trace,
+        "tables": lambda _: switch.tables(),
+    }
+
+
+def _known(what: str, code: str, codes: Any, *, empty: bool = False) -> None:
+    if code not in codes and not (empty and not code):
+        raise CommandError(f'unknown {what} "{code}" (known: {", ".join(sorted(codes))})')

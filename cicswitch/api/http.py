@@ -1,0 +1,90 @@
+"""`/health` and `/metrics` over HTTP, in the switch's own loop (Litestar on uvicorn)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from cicswitch.core.errors import ResourceError
+
+__all__ = ["HttpServer"]
+
+
+class HttpServer:
+    """One HTTP listener. `health()` gives the body of `/health`; `ok` in it decides the status."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        health: Callable[[], dict[str, Any]],
+        registry: CollectorRegistry,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._health = health
+        self._registry = registry
+        self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen; `port` is then the bound one. Raises `ResourceError` in one line."""
+        health, registry = self._health, self._registry
+
+        @get("/health", sync_to_thread=False)
+        def get_health() -> Response[dict[str, Any]]:
+            """Whether the switch works; 503 with the reasons while something does not."""
+            body = health()
+            return Response(body, status_code=200 if body["ok"] else 503)
+
+        @get("/metrics", sync_to_thread=False)
+        def get_metrics() -> Response[bytes]:
+            """Figures in the Prometheus text format."""
+            return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((self.host, self.port))
+        except OSError as error:
+            sock.close()
+            raise ResourceError(
+                f"cannot listen on {self.host}:{self.port} (HTTP): {error.strerror}"
+            ) from None
+        self.port = sock.getsockname()[1]
+        app = Litestar(
+            [get_health, get_metrics],
+            openapi_config=OpenAPIConfig(title="cicswitch", version="1"),
+            logging_config=None,
+        )
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, ws="websockets-sansio", lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        # The daemon handles the signals; uvicorn must not take them over.
+        self._server.capture_signals = _no_signals  # type: ignore[method-assign]
+        self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name="http")
+
+    async def stop(self) -> None:
+        """Close. Idempotent."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._server = self._task = None
+
+
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    yield

@@ -1,0 +1,95 @@
+"""What is going on right now, as one plain structure: for `top`, `/health` and `status --json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cicswitch.acd.agent import AgentState
+
+if TYPE_CHECKING:
+    from cicswitch.daemon import Switch
+
+__all__ = ["health", "snapshot"]
+
+
+def health(switch: Switch) -> dict[str, Any]:
+    """`ok`, and what is degraded with its reason."""
+    degraded = dict(switch.degraded)
+    for name, trunk in switch.sip.trunks.by_name.items():
+        if not trunk.up:
+            degraded[f"trunk {name}"] = "it does not answer, or refuses our registration"
+    figures = switch.media.figures()
+    if not figures.get("workers", 1):
+        degraded["media"] = "no media worker is running"
+    if switch.store.lost:
+        degraded["journal"] = f"{switch.store.lost} events were lost"
+    return {
+        "ok": not degraded,
+        "degraded": degraded,
+        "draining": switch.conductor.draining,
+        "uptime_s": round(switch.clock.now() - switch.started_at, 1),
+        "calls": len(switch.conductor.calls),
+    }
+
+
+def snapshot(switch: Switch) -> dict[str, Any]:
+    """Queues, agents, calls, trunks and devices."""
+    now = switch.clock.now()
+    engine, conductor = switch.engine, switch.conductor
+    queues = []
+    for name in engine.queues:
+        view = engine.view(name, now)
+        today = switch.today.queue(name)
+        queues.append(
+            {
+                "queue": name,
+                "waiting": view.waiting,
+                "longest_wait_s": round(view.longest_wait_s, 1),
+                "idle": view.idle,
+                "signed_in": view.signed_in,
+                **today,
+            }
+        )
+    agents = [
+        {
+            "agent": agent.id,
+            "name": agent.name or agent.id,
+            "state": agent.state.word,
+            "since_s": round(now - agent.since, 1),
+            "code": agent.code,
+            "interaction": agent.interaction,
+            "queue": agent.queue,
+            "device": next((d for d, a in conductor.agent_of.items() if a == agent.id), ""),
+        }
+        for agent in engine.agents.values()
+    ]
+    calls = [
+        {
+            "interaction": call.id,
+            "phase": call.phase.name.lower(),
+            "peer": call.peer,
+            "caller": call.caller,
+            "called": call.called,
+            "queue": call.queue,
+            "agent": call.agent,
+            "step": call.run.where if call.run is not None else "",
+            "seconds": round(now - call.started_at, 1),
+            "recording": bool(call.recording),
+        }
+        for call in list(conductor.calls.values())[:500]
+    ]
+    return {
+        "health": health(switch),
+        "queues": queues,
+        "agents": agents,
+        "calls": calls,
+        "call_count": len(conductor.calls),
+        "agent_count": sum(a.state is not AgentState.OFFLINE for a in engine.agents.values()),
+        "trunks": [
+            {"trunk": name, "up": trunk.up, "calls": trunk.calls}
+            for name, trunk in switch.sip.trunks.by_name.items()
+        ],
+        "devices": switch.sip.devices.registered(),
+        "lag_ms": round(switch.gate.lag_s * 1000, 2),
+        "counters": dict(conductor.counters),
+    }

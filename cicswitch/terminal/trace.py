@@ -1,0 +1,99 @@
+"""`cicswitch trace`: the SIP ladder of a call, live or ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cicswitch.core.errors import NotFound
+from cicswitch.legs.sip.ladder import Step, parse_ladder
+from cicswitch.store.sqlite import connect_reader
+
+__all__ = ["draw", "from_store", "from_switch"]
+
+_WIDTH = 34
+
+
+def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
+    """Ladders of an interaction or a leg by leg. Raises `NotFound`."""
+    db = connect_reader(path)
+    try:
+        legs = [
+            leg
+            for (leg,) in db.execute(
+                "SELECT leg FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
+                " ORDER BY started_at",
+                (call, call, call),
+            )
+        ]
+        found = []
+        for leg in legs or [call]:
+            rows = db.execute("SELECT data FROM trace WHERE leg = ?", (leg,)).fetchall()
+            found += [(leg, parse_ladder(data)) for (data,) in rows]
+    except sqlite3.Error as error:
+        raise NotFound(f"the store cannot be read: {error}") from None
+    finally:
+        db.close()
+    if not found:
+        raise NotFound(
+            f'no call "{call}": it is an interaction, a leg or a Call-ID, as `cicswitch calls` and'
+            " the log show them; ladders are kept for store.trace_hours"
+        )
+    return found
+
+
+def from_switch(reply: Mapping[str, Any]) -> list[tuple[str, list[Step]]]:
+    """Ladders as the control socket gives them."""
+    return [(leg["leg"], parse_ladder(leg["ladder"].encode())) for leg in reply["legs"]]
+
+
+def draw(ladders: Iterable[tuple[str, list[Step]]]) -> str:
+    """All legs in one drawing, the switch in the middle, in the order of time.
+
+    +0.000  127.0.0.2:5070 ───── INVITE sip:5000@… (sdp) ────▶ │
+    """
+    steps = sorted(
+        ((step, number) for number, (_, steps) in enumerate(ladders) for step in steps),
+        key=lambda item: item[0].at,
+    )
+    if not steps:
+        return "no message was seen"
+    peers: list[tuple[int, str]] = []
+    for step, number in steps:
+        if (number, step.peer) not in peers:
+            peers.append((number, step.peer))
+    # The first leg's far end stands on the left, all others on the right of the switch.
+    left = [peer for peer in peers if peer[0] == peers[0][0]]
+    columns = [*left, (-1, "cicswitch"), *(peer for peer in peers if peer not in left)]
+    centre = len(left)
+    start = steps[0][0].at
+    head = " " * 10 + "".join(name.center(_WIDTH) for _, name in columns)
+    lines = [head]
+    for step, number in steps:
+        column = columns.index((number, step.peer))
+        text = _label(step)
+        low, high = sorted((column, centre))
+        to_right = (step.direction == "in") == (column < centre)
+        span = (high - low) * _WIDTH - 1
+        body = text[: span - 4].center(span - 2, "─")
+        arrow = f"─{body}▶" if to_right else f"◀{body}─"
+        row = [" "] * (_WIDTH * len(columns))
+        for index in range(len(columns)):
+            row[index * _WIDTH + _WIDTH // 2] = "│"
+        at = low * _WIDTH + _WIDTH // 2 + 1
+        row[at : at + len(arrow)] = arrow
+        lines.append(f"{step.at - start:+9.3f} " + "".join(row).rstrip())
+    return "\n".join(lines)
+
+
+def _label(step: Step) -> str:
+    line = step.line
+    if line.startswith("SIP/2.0 "):
+        text = line[8:]
+        method = step.cseq.partition(" ")[2]
+        text = f"{text} ({method})" if method else text
+    else:
+        text = line.partition(" SIP/2.0")[0]
+    return f" {text}{' +sdp' if step.sdp else ''} "
