@@ -340,9 +340,10 @@ def _is_plain(value: str) -> bool:
     if opening:
         display = value[:opening].rstrip()
         if display[0] == '"':
-            if display[-1] != '"' or display.count('"') != 2 or "\\" in display:
-                return False
-        elif not display.isalnum():
+            plain = display[-1] == '"' and display.count('"') == 2 and "\\" not in display
+        else:
+            plain = display.isalnum()
+        if not plain:
             return False
     closing = value.find(">", opening)
     if closing < 0 or value[closing + 1 : closing + 2] not in ("", ";"):

@@ -78,6 +78,7 @@ class InviteSession:
         "offer_retry",
         "ok",
         "ok_cseq",
+        "ok_offered",
         "pending",
         "referrals",
         "refresh",
@@ -121,6 +122,7 @@ class InviteSession:
         self.timer: Timer | None = None
         self.ok: tuple[Flow, bytes] | None = None
         self.ok_cseq = 0
+        self.ok_offered = False
         self.ack_cseq = 0
         self.credentials: Credentials | None = None
         self.auth_lines = ""
@@ -161,6 +163,7 @@ class InviteSession:
         self.state = ACCEPTED
         self.last_body = body
         self.ok_cseq = request.cseq
+        self.ok_offered = bool(request.body)
         self.request = self.transaction = None
         self.repeat_ok(now, transaction.flow, data)
         transaction.send(now, 200, data)

@@ -36,17 +36,22 @@ def receive_ack(session: InviteSession, request: Request, now: float) -> None:
     if session.ok is None or request.cseq != session.ok_cseq:
         session.agent.counters["retransmissions_in"] += 1
         return
+    if session.state is ENDING:
+        session.send_bye(now, ())
+        session.finish()
+        return
+    acked(session, request.body)
+
+
+def acked(session: InviteSession, body: bytes = b"") -> None:
+    """Our 2xx has arrived: repeat it no more."""
     session.ok = None
     timer = session.timer
     if timer is not None:
         timer.cancel()
         session.timer = None
-    if session.state is ENDING:
-        session.send_bye(now, ())
-        session.finish()
-        return
     session.state = ESTABLISHED
-    session.agent.events.append(SessionAcked(session, request.body))
+    session.agent.events.append(SessionAcked(session, body))
 
 
 def receive_request(
@@ -109,6 +114,9 @@ def _offer(
 ) -> None:
     """A re-INVITE or UPDATE."""
     method = request.method
+    if session.ok is not None and session.ok_offered and session.state is not ENDING:
+        # The ACK was lost, but it had nothing to say, and a peer that goes on has our 2xx.
+        acked(session)
     if session.pending is not None or session.state is ACCEPTED or session.ok is not None:
         # RFC 3261 section 14.2: "MUST return a 500 (Server Internal Error) response to the
         # second INVITE and MUST include a Retry-After header field with a randomly chosen
@@ -169,6 +177,7 @@ def accept_reinvite(
     data = text.encode() + body
     if pending.method == "INVITE":
         session.ok_cseq = request.cseq
+        session.ok_offered = bool(request.body)
         session.repeat_ok(now, pending.flow, data)
     pending.send(now, 200, data)
 

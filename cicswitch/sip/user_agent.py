@@ -214,7 +214,8 @@ class UserAgent:
         text = (
             f"INVITE {target} SIP/2.0\r\nVia: {listener.via_prefix}{branch}\r\n"
             f"{routes}Max-Forwards: {max_forwards or settings.max_forwards}\r\n"
-            f"From: {local}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\nContact: {contact}\r\n"
+            f"From: {local}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n"
+            f"CSeq: 1 INVITE\r\nContact: {contact}\r\n"
             f"{self.invite_lines}{extra}Content-Length: {len(body)}\r\n\r\n"
         )
         transaction = ClientTransaction(self, "INVITE", branch, flow, text.encode() + body, session)
