@@ -182,8 +182,8 @@ class Run:
         target = getattr(step, f"on_{word}", "")
         if target:
             return self._choose(target, now)
-        if word == "ended":
-            return self._walk(-1, now)
+        if word == "ended" and not isinstance(step, Voicemail) and not step.next:
+            return self._walk(-1, now)  # after a talk the call is over, unless the step says more
         if isinstance(step, Dial) and not step.next and self._plan.follows[self._at] < 0:
             reason = {"busy": "busy", "no_answer": "unavailable"}.get(word, "congestion")
             self._waits = None
