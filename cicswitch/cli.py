@@ -443,6 +443,19 @@ def report(
         print_tables(gathered, Console(width=None if sys.stdout.isatty() else 160))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def phone(context: typer.Context) -> None:
+    """A headless SIP phone (PJSIP) for trials and tests; `cicswitch phone --help` for its options.
+
+    Example: cicswitch phone --user 1001 --password phone-1001 --register --answer-after 0
+    """
+    # A process of its own: PJSIP is GPL and must not be loaded into ours.
+    os.execv(sys.executable, [sys.executable, "-m", "cicswitch.phone", *context.args])
+
+
 # -- dialplans -------------------------------------------------------------------------------------
 
 dialplan_app = typer.Typer(no_args_is_help=True, help="Test and try dialplans.")
