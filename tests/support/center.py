@@ -1,0 +1,207 @@
+"""A switch for a test: its own folder, its own ports, and a look at what it journals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from cicswitch import daemon
+from cicswitch.core.errors import CommandError
+from cicswitch.records.journal import Event
+from tests.support.ports import free_port
+
+CONFIG = """
+control = "control.sock"
+dialplans = ["plan.toml"]
+[listen]
+sip = [{listen}]
+http = "127.0.0.1:0"
+[media]
+workers = 1
+ports = "{media}"
+[store]
+path = "store.db"
+[device.1001]
+name = "Kim"
+password = "phone-1001"
+[device.1002]
+password = "phone-1002"
+[device.1003]
+password = "phone-1003"
+[device.2001]
+name = "Customer"
+password = "phone-2001"
+[device.2002]
+password = "phone-2002"
+[skills]
+korean = ""
+[agent.kim]
+device = "1001"
+skills = {{ korean = 90 }}
+signed_in = true
+[agent.lee]
+device = "1002"
+[queue.support]
+ring_s = {ring_s}
+wrap_up_s = {wrap_up_s}
+reject_pause_s = 60
+comfort_s = 0
+[queue.korean]
+skills = {{ korean = 50 }}
+wrap_up_s = 0
+{extra}
+"""
+
+PLAN = """
+[[route]]
+called = "5000"
+flow = "queue"
+[[flow.queue]]
+do = "queue"
+queue = "support"
+[[route]]
+called = "5001"
+flow = "digits"
+[[flow.digits]]
+do = "collect"
+into = "digits"
+most = 16
+finish = ""
+timeout_s = 20
+between_s = 10
+[[flow.digits]]
+do = "python"
+call = "take"
+arguments = { digits = "{digits}" }
+[[route]]
+called = "5002"
+flow = "korean"
+[[flow.korean]]
+do = "queue"
+queue = "korean"
+[[route]]
+called = "5003"
+flow = "voicemail"
+[[flow.voicemail]]
+do = "voicemail"
+box = "main"
+[[route]]
+called = "5004"
+flow = "dial"
+[[flow.dial]]
+do = "dial"
+to = ["1001", "1002"]
+timeout_s = 5
+on_busy = "busy"
+on_no_answer = "voicemail"
+[[flow.busy]]
+do = "hangup"
+reason = "busy"
+"""
+
+
+class Center:
+    """A running switch under test."""
+
+    def __init__(self, switch: daemon.Switch, folder: Path, port: int) -> None:
+        self.switch = switch
+        self.folder = folder
+        self.port = port
+        self.server = f"127.0.0.1:{port}"
+        self.server6 = f"[::1]:{port}"
+        self.events: list[Event] = []
+        self._news = asyncio.Event()
+        switch.subscribe(self._heard)
+
+    def _heard(self, event: Event) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    async def until(self, done: Callable[[], Any], timeout: float = 10.0) -> Any:
+        """Wait until `done()` is true, looking again after every event of the switch."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not (result := done()):
+                    self._news.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), 0.2)
+                return result
+        except TimeoutError:
+            raise AssertionError(f"not within {timeout} s; last: {self.events[-8:]}") from None
+
+    async def event(self, what: type, /, timeout: float = 10.0, **values: Any) -> Any:
+        """The first event of a kind with these values, also one that has happened."""
+
+        def find() -> Any:
+            for event in self.events:
+                if type(event) is what and all(getattr(event, k) == v for k, v in values.items()):
+                    return event
+            return None
+
+        return await self.until(find, timeout)
+
+    def state(self, agent: str) -> str:
+        """The state of an agent."""
+        return self.switch.engine.agents[agent].state.word
+
+    def command(self, command: Any) -> None:
+        """A command to the ACD, None if it is refused."""
+        with contextlib.suppress(CommandError):
+            self.switch.command(command)
+
+    async def empty(self) -> None:
+        """Nothing of any call is left behind, but for finished transactions."""
+        names = ("calls", "call_legs", "seized", "sip_legs", "interactions", "reservations")
+
+        def clean() -> bool:
+            tables = self.switch.tables()
+            return not any(tables[name] for name in names)
+
+        await self.until(clean)
+        assert self.switch.engine.breaches(self.switch.clock.now()) == []
+        assert self.switch.conductor.counters["errors"] == 0
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        """Rows of a table of the store, once all is written."""
+        await self.switch.store.committed()
+        db = sqlite3.connect(self.folder / "store.db")
+        try:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
+        finally:
+            db.close()
+
+
+@contextlib.asynccontextmanager
+async def center(
+    folder: Path,
+    *,
+    ring_s: int = 20,
+    wrap_up_s: int = 30,
+    extra: str = "",
+    plan: str = PLAN,
+    ipv6: bool = False,
+    functions: dict[str, Any] | None = None,
+) -> AsyncIterator[Center]:
+    """A switch with the configuration above in a folder of its own."""
+    port = free_port()
+    media = 17_000 + (port % 1500) * 10
+    listen = [f'"udp:127.0.0.1:{port}"', f'"tcp:127.0.0.1:{port}"']
+    if ipv6:
+        listen.append(f'"udp:[::1]:{port}"')
+    (folder / "plan.toml").write_text(plan)
+    (folder / "cicswitch.toml").write_text(
+        CONFIG.format(
+            listen=", ".join(listen),
+            media=f"{media}-{media + 200}",
+            ring_s=ring_s,
+            wrap_up_s=wrap_up_s,
+            extra=extra,
+        )
+    )
+    async with daemon.Switch(folder / "cicswitch.toml", functions=functions) as switch:
+        yield Center(switch, folder, port)
