@@ -38,7 +38,11 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         self.number = -1
         self.player: Any = None
         self.recorder: Any = None
-        self.up = False
+        self.figures: dict[str, Any] = {}
+
+    def onStreamDestroyed(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+        """The last moment at which the stream's figures can be read."""
+        self.figures = self.statistics() or self.figures
 
     def onCallState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
         """Early, confirmed, disconnected."""
@@ -47,10 +51,8 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
         if state == pj.PJSIP_INV_STATE_EARLY:
             emit("early", call=self.number, status=info.lastStatusCode)
         elif state == pj.PJSIP_INV_STATE_CONFIRMED:
-            self.up = True
             emit("confirmed", call=self.number)
         elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            stats = self.statistics()
             self.stop_media()
             self.phone.calls.pop(self.number, None)
             self.phone.graveyard.append(self)
@@ -59,7 +61,7 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
                 call=self.number,
                 status=info.lastStatusCode,
                 reason=info.lastReason,
-                rtp=stats,
+                rtp=self.statistics() or self.figures,
             )
 
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name

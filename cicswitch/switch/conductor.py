@@ -400,7 +400,9 @@ class Conductor:
             call.other.end(self.now, Reason.NORMAL)
         call.other = call.run = call.transferring = None
         del self.calls[call.id]
-        self.emit(ev.InteractionEnded(self.now, call.id, reason))
+        # Behind what the ACD has just said about it, so that its record is complete.
+        self._inbox.extend(self.engine.take_events())
+        self._inbox.append(ev.InteractionEnded(self.now, call.id, reason))
         log.info(
             "interaction",
             interaction_id=call.id,
