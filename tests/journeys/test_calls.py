@@ -78,23 +78,6 @@ async def test_phones_call_each_other(tmp_path: Path, transport: str) -> None:
         await c.empty()
 
 
-async def test_a_call_from_ipv6_reaches_a_phone_on_ipv4(tmp_path: Path) -> None:
-    tone, heard = write_tone(tmp_path / "t.wav", 500), tmp_path / "heard.wav"
-    async with (
-        center(tmp_path, ipv6=True) as c,
-        phone("1003", c.server, "--answer-after", "0", "--record", str(heard)) as callee,
-        phone("2001", c.server6, "--play", str(tone)) as caller,
-    ):
-        caller.do("call", to="1003")
-        await callee.expect("confirmed")
-        bridged = await c.event(ev.Bridged)
-        await c.until(lambda: c.switch.clock.now() > bridged.at + 1.5)
-        caller.do("hangup")
-        await callee.expect("disconnected")
-        await c.empty()
-    assert abs(read_wav(heard)[0]).max() > 4000
-
-
 async def test_two_phones_ring_and_the_first_answer_wins(tmp_path: Path) -> None:
     async with (
         center(tmp_path) as c,
