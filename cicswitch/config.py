@@ -108,6 +108,7 @@ class SipConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Limits and habits of the SIP side."""
 
     realm: Text = "cicswitch"
+    digest: tuple[Literal["MD5", "SHA-256"], ...] = ("MD5", "SHA-256")
     domains: tuple[str, ...] = ()
     user_agent: Text = "cicswitch"
     max_calls: Positive = 5000

@@ -215,6 +215,7 @@ class Authenticator:
     """
 
     __slots__ = (
+        "_algorithms",
         "_counts",
         "_credentials",
         "_floor",
@@ -232,9 +233,11 @@ class Authenticator:
         tokens: Tokens,
         credentials: Callable[[str, str], str | Ha1 | None],
         *,
+        algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
         nonce_life_s: float = 300.0,
         limit: int = 10_000,
     ) -> None:
+        self._algorithms = algorithms
         self.realm = realm
         self.nonce_life_s = nonce_life_s
         self._secret = secret
@@ -245,7 +248,7 @@ class Authenticator:
         self._floor = -1.0
 
     def challenge(self, now: float, stale: bool = False) -> tuple[tuple[str, str], ...]:
-        """WWW-Authenticate headers for a 401, the strongest algorithm first (RFC 8760)."""
+        """WWW-Authenticate headers for a 401, in our order of preference (RFC 8760)."""
         nonce = self._nonce(now)
         tail = ", stale=true" if stale else ""
         return tuple(
@@ -253,7 +256,7 @@ class Authenticator:
                 "WWW-Authenticate",
                 f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={name}, qop="auth"{tail}',
             )
-            for name in _ALGORITHMS
+            for name in self._algorithms
         )
 
     def check(self, request: Request, now: float) -> Verdict:
@@ -272,7 +275,11 @@ class Authenticator:
             return Verdict(400, headers=(("Warning", f'399 - "no {missing.args[0]}"'),))
         algorithm = params.get("algorithm", "MD5").upper()
         qop, nc, cnonce = params.get("qop", ""), params.get("nc", ""), params.get("cnonce", "")
-        if algorithm not in _ALGORITHMS or qop not in ("", "auth") or not _same(uri, request.uri):
+        if (
+            algorithm not in self._algorithms
+            or qop not in ("", "auth")
+            or not _same(uri, request.uri)
+        ):
             return Verdict(400)
         if qop and (len(nc) != 8 or nc.strip("0123456789abcdefABCDEF") or not cnonce):
             return Verdict(400)

@@ -52,7 +52,7 @@ async def test_baresip_takes_a_call_from_a_queue_and_hangs_up(tmp_path: Path) ->
             )
         )
         (folder / "accounts").write_text(
-            f"<sip:1001@{c.server}>;auth_user=1001;auth_pass=phone-1001;answermode=auto\n"
+            f"<sip:1001@{c.server}>;auth_user=1001;auth_pass=phone-1001;answermode=auto;regint=600\n"
         )
         process = await asyncio.create_subprocess_exec(
             *(program, "-f", str(folder)),

@@ -92,7 +92,11 @@ class SipStack:
         self.devices = Devices(config.device)
         self.trunks = Trunks(config.trunk)
         self._authenticator = Authenticator(
-            config.sip.realm, os.urandom(32), tokens, self.devices.password
+            config.sip.realm,
+            os.urandom(32),
+            tokens,
+            self.devices.password,
+            algorithms=config.sip.digest,
         )
         self.registrar = Registrar(
             self.agent,
