@@ -17,12 +17,7 @@ The way of an inbound call, file by file:
 To embed it: `async with cicswitch.Switch("cicswitch.toml") as switch: ...`
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("cicswitch")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
+from cicswitch.core.version import __version__
 
 __all__ = ["Switch", "__version__"]
 

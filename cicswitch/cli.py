@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cicswitch import __version__
 from cicswitch.core.errors import CicError, ConfigError
+from cicswitch.core.version import __version__
 
 __all__ = ["app", "main"]
 

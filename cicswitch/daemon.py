@@ -23,6 +23,7 @@ from cicswitch.config import Config, default_path, load
 from cicswitch.core.errors import ConfigError, NotFound, ResourceError
 from cicswitch.core.ids import Tokens
 from cicswitch.core.timers import TimerWheel
+from cicswitch.core.version import __version__
 from cicswitch.legs.sip import SipStack
 from cicswitch.media.library import Library
 from cicswitch.media.plane import WorkerPlane
@@ -182,8 +183,6 @@ class Switch:
         loop = asyncio.get_running_loop()
         self._driver = WheelDriver(loop, self.wheel, self.clock, self._after_fire)
         self.started_at = self.clock.now()
-        from cicswitch import __version__  # here, because the package imports this module
-
         recovered = self.store.open(self.started_at, __version__)
         if recovered:
             log.warning("recovered", closed=recovered, reason="the switch had not stopped in order")

@@ -14,9 +14,9 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from cicswitch import __version__
 from cicswitch.acd.agent import AgentState
 from cicswitch.api.snapshot import health
+from cicswitch.core.version import __version__
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch

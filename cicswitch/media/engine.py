@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ SWEEPS = 10
 SWEEP_S = 0.05
 """A tenth of the legs each: every leg is looked at twice a second."""
 PROBE_ROUNDS = 4
+FLUSHES = 2
+"""Recordings handed to the writer with one pass of the loop: packets wait for no more."""
 FLUSH_TICKS = 20
 """Sweep steps between two writes of a recording: 1 s."""
 DTMF_IN_BAND_MIN_MS = 80
@@ -66,6 +69,7 @@ class Engine:
         self.player = Player(self._play_finished, self._digits_out)
         self._listener = Listener(self._heard)
         self._listen_at = 0.0
+        self._flushing: deque[tuple[Recording, Leg]] = deque()
         self._writer = Writer(fsync=settings.recording_fsync)
         self._buckets: list[dict[int, Leg]] = [{} for _ in range(SWEEPS)]
         self._sweep = 0
@@ -101,6 +105,8 @@ class Engine:
 
     def due(self) -> float:
         """When `tick` wants to be called next."""
+        if self._flushing:
+            return self.now
         due = self._sweep_at
         if self._listener.legs and self._listen_at < due:
             due = self._listen_at
@@ -112,6 +118,8 @@ class Engine:
         self.now = now
         if self.player.active:
             self.player.tick(now)
+        for _ in range(min(FLUSHES, len(self._flushing))):
+            self._flush(*self._flushing.popleft(), now)
         if self._listener.legs and now >= self._listen_at:
             self._listen_at = now + INTERVAL_S
             self._listener.pass_over()
@@ -122,7 +130,7 @@ class Engine:
             self._sweep = (self._sweep + 1) % FLUSH_TICKS
             self._rounds += not self._sweep % SWEEPS
             self._sweep_legs(now)
-            self._flush_recordings(now)
+            self._flush_recordings()
             self._writer.drain(self._written)
             for ipv6, pool in self._pools.items():
                 free = pool.rested(now)
@@ -384,21 +392,26 @@ class Engine:
         self._rewire(leg)
         self._writer.write(recording, recording.take(self.now), close=True)
 
-    def _flush_recordings(self, now: float) -> None:
-        for recording_id, (recording, leg) in list(self.recordings.items()):
-            if leg.number % FLUSH_TICKS != self._sweep or leg.recording is not recording:
-                continue
-            if recording.error:
-                self._finish_recording(recording_id)
-                continue
-            self.roll(leg)
-            if leg.partner is not None:
-                self.roll(leg.partner)
-            if leg.params is not None:
-                recording.place_played(g711.LAWS[leg.params.codec])
-            data = recording.take(now - SETTLE_S)
-            if data:
-                self._writer.write(recording, data)
+    def _flush_recordings(self) -> None:
+        """Put those whose turn it is in line; `tick` takes a few with each pass of the loop."""
+        for recording, leg in self.recordings.values():
+            if leg.number % FLUSH_TICKS == self._sweep and leg.recording is recording:
+                self._flushing.append((recording, leg))
+
+    def _flush(self, recording: Recording, leg: Leg, now: float) -> None:
+        if leg.recording is not recording:
+            return
+        if recording.error:
+            self._finish_recording(recording.recording_id)
+            return
+        self.roll(leg)
+        if leg.partner is not None:
+            self.roll(leg.partner)
+        if leg.params is not None:
+            recording.place_played(g711.LAWS[leg.params.codec])
+        data = recording.take(now - SETTLE_S)
+        if data:
+            self._writer.write(recording, data)
 
     def _written(self, recording: Recording, closed: bool) -> None:
         if not closed:

@@ -2,7 +2,7 @@
 
 Two limits. `max_calls` bounds calls in progress. The lag of the loop tells when the processor is
 the limit: a probe wakes every `PROBE_S` and sees how late it is. While it is late, the rate at
-which calls are let in is cut; while it is on time, the rate grows back, as TCP does with its window.
+which calls are let in is cut; while it is on time, the rate grows back, as TCP's window does.
 """
 
 from __future__ import annotations

@@ -307,10 +307,13 @@ def validate(request: Request) -> None:
                 parse_via(via)
         first = request.first
         contact = first.get("Contact")
-        if contact is not None and contact != "*":
-            if request.repeated is not None or not _is_plain(contact):
-                for item in request.get_list("Contact"):
-                    parse_name_addr(item)
+        if (
+            contact is not None
+            and contact != "*"
+            and (request.repeated is not None or not _is_plain(contact))
+        ):
+            for item in request.get_list("Contact"):
+                parse_name_addr(item)
         for name, limit in (("Max-Forwards", 255), ("Expires", 4_294_967_295)):
             scalar = first.get(name)
             if scalar is not None and (

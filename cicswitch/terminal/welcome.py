@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cicswitch import __version__
+from cicswitch.core.version import __version__
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch

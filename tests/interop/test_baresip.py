@@ -45,7 +45,10 @@ async def test_baresip_takes_a_call_from_a_queue_and_hangs_up(tmp_path: Path) ->
     folder.mkdir()
     sip, control, rtp = free_port(), free_port(), free_port()
     tone = write_tone(tmp_path / "t.wav", 620)
-    async with center(tmp_path) as c, phone("2001", c.server) as customer:
+    only_md5 = (
+        '[sip]\ndigest = ["MD5"]\n'  # baresip 1.0 gives up on a challenge that it does not know
+    )
+    async with center(tmp_path, extra=only_md5) as c, phone("2001", c.server) as customer:
         (folder / "config").write_text(
             CONFIG.format(
                 sip=sip, folder=folder, tone=tone, control=control, rtp=rtp, rtp_end=rtp + 8

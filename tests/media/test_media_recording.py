@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rtp_phone import longest_gap_ms, rig, share, trimmed
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.media.recorder import Channel, Recording
@@ -24,6 +23,7 @@ from cicswitch.ports import (
     RecordingClosed,
 )
 from cicswitch.rtp import g711, tones
+from tests.media.rtp_phone import longest_gap_ms, rig, share, trimmed
 
 
 def channels(path: Path) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from rtp_phone import NEAR, Phone, longest_gap_ms, raw_rtp, rig, settings, share, trimmed
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.media.plane import WorkerPlane
@@ -26,6 +25,16 @@ from cicswitch.ports import (
 from cicswitch.rtp import tones
 from cicswitch.rtp.dtmf import DIGITS
 from cicswitch.rtp.packet import RtpPacket
+from tests.media.rtp_phone import (
+    NEAR,
+    Phone,
+    longest_gap_ms,
+    raw_rtp,
+    rig,
+    settings,
+    share,
+    trimmed,
+)
 
 
 def continuous(packets: list[RtpPacket]) -> None:

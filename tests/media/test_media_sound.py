@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rtp_phone import longest_gap_ms, rig, share, trimmed
 
 from cicswitch.core.errors import NotFound, ResourceError
 from cicswitch.media import make_prompts, speech
@@ -20,6 +19,7 @@ from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import read_wav
 from cicswitch.ports import MediaSource, PlayFinished
 from cicswitch.rtp import tones
+from tests.media.rtp_phone import longest_gap_ms, rig, share, trimmed
 
 
 def write_pcm(path: Path, samples: np.ndarray, rate_hz: int = 8000, channels: int = 1) -> Path:
