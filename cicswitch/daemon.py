@@ -19,6 +19,7 @@ import structlog
 
 from cicswitch.acd.commands import Command
 from cicswitch.acd.engine import Engine
+from cicswitch.calls.call import Call
 from cicswitch.config import Config, default_path, load
 from cicswitch.core.errors import ConfigError, NotFound, ResourceError
 from cicswitch.core.ids import Tokens
@@ -270,6 +271,46 @@ class Switch:
         """A command to the ACD. Raises `CommandError` and changes nothing if it is refused."""
         self.conductor.command(command)
         self._rearm()
+
+    async def originate(self, target: str, *, caller: str = "", timeout_s: float = 30.0) -> Call:
+        """Call a device (`1001`) or a number (`TRUNK:NUMBER`); the call, once it is answered.
+
+        Raises `CommandError` with the reason if it is not.
+        """
+        return await self.conductor.embedding.originate(target, caller, timeout_s)
+
+    def answer(self, call: Call) -> None:
+        """Answer an inbound call."""
+        self.conductor.embedding.answer(call)
+
+    async def play(self, call: Call, *prompts: str, language: str = "") -> None:
+        """Play prompts to the caller, to their end."""
+        await self.conductor.embedding.play(call, prompts, language)
+
+    def queue(
+        self,
+        call: Call,
+        queue: str,
+        *,
+        skills: Mapping[str, int] | None = None,
+        priority: int = 0,
+        timeout_s: float = 0,
+    ) -> None:
+        """Put a call into a queue; an agent gets it as any other."""
+        self.conductor.embedding.queue(call, queue, skills or {}, priority, timeout_s)
+
+    def bridge(self, a: Call, b: Call) -> None:
+        """Join the callers of two calls; they go on as call `a`."""
+        self.conductor.embedding.bridge(a, b)
+
+    def hangup(self, call: Call) -> None:
+        """End a call. Harmless when it is over."""
+        self.conductor.embedding.hangup(call)
+
+    @property
+    def calls(self) -> Mapping[str, Call]:
+        """Calls in progress by interaction."""
+        return self.conductor.calls
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with every event; the function that is returned ends it."""

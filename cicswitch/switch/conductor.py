@@ -31,6 +31,7 @@ from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
 from cicswitch.switch.dialling import Dialling
+from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.features import FeatureCodes
 from cicswitch.switch.listening import Listening
 from cicswitch.switch.queueing import Queueing
@@ -97,6 +98,9 @@ class Conductor:
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
         self.features = FeatureCodes(self)
+        self.embedding = Embedding(self)
+        self.play_waiters: dict[str, Any] = {}
+        """Plays that an embedding program awaits: play id -> future."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             ev.LegRang: self._rang,
             ev.LegAnswered: self._answered,
@@ -398,6 +402,9 @@ class Conductor:
         self.dialling.stop_ringing(call, Reason.CANCELLED)
         if talked:
             call.other.end(self.now, Reason.NORMAL)
+        waiter = self.play_waiters.pop(call.playing, None)
+        if waiter is not None:
+            waiter.cancel()
         call.other = call.run = call.transferring = None
         del self.calls[call.id]
         # Behind what the ACD has just said about it, so that its record is complete.
@@ -460,6 +467,9 @@ class Conductor:
         self._digit(ev.LegDigit(self.now, event.leg, event.digit))
 
     def _play_finished(self, event: ports.PlayFinished) -> None:
+        waiter = self.play_waiters.pop(event.play_id, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
         call = self.by_leg.get(event.leg)
         if call is None or call.playing != event.play_id:
             return

@@ -100,16 +100,20 @@ class Transfers:
         c.other_left(call)
         # The consultation ends here as an interaction of its own; its far party moves over.
         c.other_left(second)
-        second.customer, second.other = consult, None
+        second.customer = consult
+        self.give_up(second)
         for gone in (leg, consult):
             c.by_leg.pop(gone.id, None)
             self._free(gone.id)
             gone.end(c.now, Reason.TRANSFERRED)
-        second.customer = consult
-        c.customer_gone(second, Reason.TRANSFERRED)
         call.customer, call.customer_held = stays, False
         c.by_leg[joins.id] = call
         c.connect(call, joins)
+
+    def give_up(self, call: Call) -> None:
+        """A call is over as an interaction, while its customer's leg goes on in another."""
+        self._c.by_leg.pop(call.customer.id, None)
+        self._c.customer_gone(call, Reason.TRANSFERRED)
 
     def _free(self, leg_id: str) -> None:
         """Let `_ended` find the leg once more where its end frees an agent."""
