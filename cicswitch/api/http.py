@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -34,6 +33,7 @@ class HttpServer:
         self._health = health
         self._registry = registry
         self._server: uvicorn.Server | None = None
+        self._sockets: list[socket.socket] = []
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,24 +67,19 @@ class HttpServer:
             openapi_config=OpenAPIConfig(title="cicswitch", version="1"),
             logging_config=None,
         )
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="websockets-sansio", lifespan="off"
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off")
+        # The parts of `uvicorn.Server.serve` without its signal handlers: those are the daemon's.
+        config.load()
         self._server = uvicorn.Server(config)
-        # The daemon handles the signals; uvicorn must not take them over.
-        self._server.capture_signals = _no_signals  # type: ignore[method-assign]
-        self._task = asyncio.create_task(self._server.serve(sockets=[sock]), name="http")
+        self._server.lifespan = config.lifespan_class(config)
+        self._sockets = [sock]
+        await self._server.startup(sockets=self._sockets)
+        self._task = asyncio.create_task(self._server.main_loop(), name="http")
 
     async def stop(self) -> None:
         """Close. Idempotent."""
         if self._server is not None and self._task is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            self._server.should_exit = self._server.force_exit = True
+            await self._task
+            await self._server.shutdown(sockets=self._sockets)
             self._server = self._task = None
-
-
-@contextlib.contextmanager
-def _no_signals() -> Iterator[None]:
-    yield

@@ -1,0 +1,151 @@
+"""The configuration: defaults, every kind of mistake, and the commented file beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cicswitch.config import Config, check, load, parse_endpoint
+
+ROOT = Path(__file__).parent.parent
+PLAN = '[[route]]\ncalled = "1"\nflow = "a"\n[[flow.a]]\ndo = "answer"\n'
+
+
+def findings(folder: Path, text: str, plan: str = PLAN) -> list[str]:
+    (folder / "plan.toml").write_text(plan)
+    file = folder / "c.toml"
+    file.write_text(f'dialplans = ["plan.toml"]\n{text}')
+    return [str(finding).replace(f"{folder}/", "") for finding in check(file, {})]
+
+
+def test_the_commented_file_says_the_defaults() -> None:
+    shipped, plain = load(ROOT / "cicswitch.toml"), Config()
+    for name in ("listen", "sip", "media", "recording", "codes", "features", "http", "store"):
+        assert getattr(shipped, name) == getattr(plain, name), name
+    assert shipped.logging == plain.logging
+    assert (shipped.control, shipped.dialplans) == (plain.control, plain.dialplans)
+    assert shipped.queue["support"].reject_pause_s == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '[listen]\nsip = ["udp:localhost:5060"]',
+            'c.toml:3: listen.sip[0]: found "udp:localhost:5060", expected an IP address with a'
+            ' port, like "udp:127.0.0.1:5060"',
+        ),
+        (
+            '[listen]\nsip = ["udp:127.0.0.1:99999"]',
+            'c.toml:3: listen.sip[0]: found "udp:127.0.0.1:99999", expected a port from 0 to 65535,'
+            ' like "udp:127.0.0.1:5060"',
+        ),
+        (
+            '[queue.a]\nselect = "longest_idle"',
+            'c.toml:3: queue.a.select: found "longest_idle", expected one of "longest-idle",'
+            ' "most-skilled" (did you mean "longest-idle"?)',
+        ),
+        (
+            '[device.1]\npassword = "x"\n[agent.a]\ndevice = "2"',
+            'c.toml:5: agent.a.device: found "2", expected a device (1)',
+        ),
+        (
+            '[skills]\nkorean = ""\n[queue.a]\nskills = { koraen = 5 }',
+            'c.toml:5: queue.a.skills.koraen: found "koraen", expected a skill (korean)'
+            ' (did you mean "korean"?)',
+        ),
+        (
+            '[device.1]\npassword = "env:NOT_SET"',
+            'c.toml:3: device.1.password: found "env:NOT_SET", expected the environment variable'
+            " NOT_SET to be set",
+        ),
+        (
+            '[trunk.a]\naddress = "udp:192.0.2.1:5060"\nregister = true',
+            "c.toml:4: trunk.a.register: found true, expected username and password beside it to"
+            " register",
+        ),
+        (
+            '[features]\nsign_in = "*72"',
+            'c.toml:2: features.sign_out: found "*72" twice, expected a code for each feature',
+        ),
+        (
+            '[media]\nports = "5-4"',
+            'c.toml:3: media.ports: found "5-4", expected a range, like "16384-32767"',
+        ),
+        (
+            "plan = 1",
+            'c.toml:2: plan: found unknown key "plan", expected a key that is known here',
+        ),
+    ],
+)
+def test_a_mistake_names_line_key_found_and_expected(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert findings(tmp_path, text) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (
+            '[[route]]\ncalled = "_1[5-2]"\nflow = "a"\n[[flow.a]]\ndo = "answer"',
+            'plan.toml:2: route[0].called: found "_1[5-2]", expected a range that goes up,'
+            " like [2-5]",
+        ),
+        (
+            '[[flow.a]]\ndo = "anser"',
+            'plan.toml:2: flow.a[0].do: found "anser", expected one of answer, play, say, menu,'
+            " collect, set, if, queue, dial, voicemail, transfer, hangup, python"
+            ' (did you mean "answer"?)',
+        ),
+        (
+            '[[flow.a]]\ndo = "answer"\nnext = "b"\n[[flow.bb]]\ndo = "answer"',
+            'plan.toml:3: flow.a[0].next: found "b", expected a step of this flow, or a flow'
+            ' (a, bb) (did you mean "bb"?)',
+        ),
+        (
+            '[[flow.a]]\ndo = "queue"\nqueue = "supprt"',
+            'plan.toml:3: flow.a[0].queue: found "supprt", expected a queue (support)'
+            ' (did you mean "support"?)',
+        ),
+        (
+            '[[flow.a]]\ndo = "say"\ntext = "{calller}"',
+            'plan.toml:3: flow.a[0].text: found "calller", expected a variable that is set (called,'
+            ' caller, caller_name, language, priority, trunk) (did you mean "caller"?)',
+        ),
+        (
+            '[hours.a]\nopen = ["mon-fri 9-17"]\n[[flow.a]]\ndo = "answer"',
+            'plan.toml:2: hours.a.open[0]: found "mon-fri 9-17", expected days and hours,'
+            ' like "mon-fri 09:00-18:00"',
+        ),
+        (
+            '[[flow.a]]\ndo = "menu"\nchoices = { 1 = "x" }',
+            'plan.toml:3: flow.a[0].choices.1: found "x", expected a step of this flow, or a flow'
+            " (a)",
+        ),
+    ],
+)
+def test_a_mistake_in_a_dialplan_is_found_beside_its_line(
+    tmp_path: Path, plan: str, expected: str
+) -> None:
+    assert findings(tmp_path, "[queue.support]\n", plan) == [expected]
+
+
+def test_all_files_are_checked_in_one_go(tmp_path: Path) -> None:
+    found = findings(tmp_path, "[sip]\nmax_calls = 0\n", '[[flow.a]]\ndo = "no"\n')
+    assert [line.partition(":")[0] for line in found] == ["c.toml", "plan.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("udp:127.0.0.1:5070", "udp:127.0.0.1:5070"),
+        ("127.0.0.1", "udp:127.0.0.1:5060"),
+        ("tcp:[::1]:5062", "tcp:[::1]:5062"),
+        ("::1", "udp:[::1]:5060"),
+        ("tcp:0.0.0.0", "tcp:0.0.0.0:5060"),
+    ],
+)
+def test_endpoints_may_leave_out_transport_and_port(text: str, shown: str) -> None:
+    assert str(parse_endpoint(text, ("udp", "tcp"), 5060)) == shown
