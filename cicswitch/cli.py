@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cicswitch.core.errors import CicError, ConfigError
+from cicswitch.core.errors import CicError, CommandError, ConfigError
 from cicswitch.core.version import __version__
 
 __all__ = ["app", "main"]
@@ -454,6 +454,35 @@ def phone(context: typer.Context) -> None:
     """
     # A process of its own: PJSIP is GPL and must not be loaded into ours.
     os.execv(sys.executable, [sys.executable, "-m", "cicswitch.phone", *context.args])
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="dial, queue, relay, memory, overload, leak, all.")],
+    json: JsonOption = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter and coarser.")] = False,
+    target: Annotated[str, typer.Option(help="HOST:PORT of another switch to drive.")] = "",
+    pid: Annotated[int, typer.Option(help="Its process, for CPU and memory.")] = 0,
+    calls: Annotated[int, typer.Option(help="How many, where a bench counts calls.")] = 0,
+    agents: Annotated[int, typer.Option(help="How many agents `queue` has.")] = 0,
+    rate: Annotated[float, typer.Option(help="Only this rate, calls a second.")] = 0.0,
+    record: Annotated[bool, typer.Option("--record", help="`relay` records every call.")] = False,
+    profile: Annotated[str, typer.Option(help="Write cProfile's figures here.")] = "",
+) -> None:
+    """Measure a switch under load with SIPp on both sides; in a checkout only.
+
+    Another switch (`--target`) must let calls in from 127.0.0.2:15060 and dial all numbers out to
+    127.0.0.3:15070. Example: cicswitch bench dial --json
+    """
+    checkout = Path(__file__).parents[1]
+    if not (checkout / "bench" / "run.py").exists():
+        raise CommandError("bench needs a checkout: the scenarios are not part of the package")
+    sys.path.insert(0, str(checkout))
+    from bench.result import Options
+    from bench.run import main as run_bench
+
+    options = Options(quick, target, pid, calls, agents, rate, record, profile)
+    run_bench(name, options, json=json)
 
 
 # -- dialplans -------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The load harness behind `cicswitch bench`: scenarios, drivers and what they measured."""
