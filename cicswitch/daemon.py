@@ -30,6 +30,7 @@ from cicswitch.media.library import Library
 from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.media.speech import EspeakSpeech
+from cicswitch.media.wav import repair
 from cicswitch.records.journal import Event
 from cicswitch.records.today import Today
 from cicswitch.runtime.clock import Clock, WheelDriver
@@ -42,6 +43,9 @@ from cicswitch.switch import Conductor, Environment
 __all__ = ["Switch"]
 
 log = structlog.get_logger("daemon")
+
+_REPAIR_S = 2 * 86400
+"""How far back recordings are looked at after a crash; no call lasts longer."""
 
 
 def _media_settings(config: Config) -> MediaSettings:
@@ -187,6 +191,7 @@ class Switch:
         recovered = self.store.open(self.started_at, __version__)
         if recovered:
             log.warning("recovered", closed=recovered, reason="the switch had not stopped in order")
+            await asyncio.to_thread(self._repair_recordings)
         try:
             await self.media.start(self._media_event)
             await self.sip.start(self.conductor, self._interaction_of)
@@ -361,6 +366,17 @@ class Switch:
             self.degraded["store"] = reason
         else:
             self.degraded.pop("store", None)
+
+    def _repair_recordings(self) -> None:
+        """After a crash: give recordings that were open the sizes in their headers."""
+        since = self.started_at - _REPAIR_S
+        for folder in (self.config.recording.directory, self.config.recording.voicemail):
+            for path in self.config.path(folder).rglob("*.wav"):
+                try:
+                    if path.stat().st_mtime > since and repair(path):
+                        log.info("recording_repaired", file=path.name)
+                except (OSError, ResourceError) as error:
+                    log.warning("recording_not_repaired", file=path.name, error=str(error))
 
     def _check_disk(self) -> None:
         least = self.config.recording.min_free_mb

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import urllib.error
 import urllib.request
+import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -221,6 +222,9 @@ async def test_after_kill_9_the_journal_is_intact_and_a_restart_closes_what_was_
         ends = db.execute(
             "SELECT agent, ended_at FROM agent_segment WHERE agent = 'kim'"
         ).fetchall()
+    (recording,) = (tmp_path / "var").rglob("*.wav")
+    with contextlib.closing(wave.open(str(recording), "rb")) as sound:
+        assert (sound.getnchannels(), sound.getframerate()) == (2, 8000)
     assert legs == [("restart",), ("restart",)]
     assert interaction == ("handled", "restart")
     assert ends
