@@ -102,7 +102,7 @@ class View:
             line.append("● degraded", "bold red")
         line.append(f"   up {_span(health['uptime_s'])}")
         line.append(f"   {data['call_count']} calls", "bold")
-        line.append(f"   {data['agent_count']} agents in")
+        line.append(f"   agents signed in: {data['agent_count']}")
         lag = data["lag_ms"]
         line.append(f"   lag {lag:.1f} ms", "red" if lag > 50 else "")
         errors = counters.get("errors", 0)
