@@ -64,7 +64,7 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
     def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         name = asked["call"]
         legs = [
-            {"leg": leg.id, "ladder": switch.sip.ladder.raw(leg.sip_call_id).decode()}
+            {"leg": leg.id, "ladder": switch.sip.ladder.raw(leg.sip_call_id).hex()}
             for call in switch.conductor.calls.values()
             for leg in (call.customer, call.other, *call.ringing.values())
             if leg is not None and name in (call.id, leg.id, leg.sip_call_id)

@@ -46,7 +46,7 @@ def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
 
 def from_switch(reply: Mapping[str, Any]) -> list[tuple[str, list[Step]]]:
     """Ladders as the control socket gives them."""
-    return [(leg["leg"], parse_ladder(leg["ladder"].encode())) for leg in reply["legs"]]
+    return [(leg["leg"], parse_ladder(bytes.fromhex(leg["ladder"]))) for leg in reply["legs"]]
 
 
 def draw(ladders: Iterable[tuple[str, list[Step]]]) -> str:

@@ -1,20 +1,31 @@
-"""The SIP messages of each call, in a line each, for `cicswitch trace`.
+"""The SIP messages of each call, a step each, for `cicswitch trace`.
 
-While a call lives its lines are in memory, some 70 bytes each; a few seconds after its end they go
+While a call lives its steps are in memory, some 250 bytes each; a few seconds after its end they go
 to the store. Bodies and headers are not kept, so nothing secret is.
+
+The tap runs for every message, so it only cuts out the start line and CSeq; nothing is formatted or
+decoded before somebody looks.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
-from cicswitch.core.timers import TimerWheel
+import msgspec
+
+from cicswitch.core.timers import Timer, TimerWheel
 from cicswitch.sip.flow import Flow
 
 __all__ = ["Ladder", "Step", "parse_ladder"]
 
 _LINGER_S = 5.0
-_MAX_BYTES = 64 * 1024
+_MAX_STEPS = 500
+
+_Row = tuple[float, str, Flow, bytes, bytes, bool]
+_Kept = tuple[float, str, str, bytes, bytes, bool]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[_Kept]).decode
 
 
 class Step:
@@ -34,14 +45,32 @@ class Step:
 
 
 def parse_ladder(data: bytes) -> list[Step]:
-    """The steps in what a ladder kept."""
-    steps: list[Step] = []
-    for row in data.decode("utf-8", "replace").splitlines():
-        parts = row.split("\t")
-        if len(parts) == 6:
-            at, direction, peer, cseq, sdp, line = parts
-            steps.append(Step(float(at), direction, peer, line, cseq, sdp == "sdp"))
-    return steps
+    """The steps in what a ladder kept. Raises `msgspec.DecodeError` for anything else."""
+    return [
+        Step(
+            at,
+            direction,
+            peer,
+            line.decode("utf-8", "replace"),
+            cseq.decode("utf-8", "replace"),
+            sdp,
+        )
+        for at, direction, peer, line, cseq, sdp in _decode(data)
+    ]
+
+
+def _packed(rows: list[_Row]) -> bytes:
+    return _encode(
+        [
+            (at, direction, _peer(flow), line, cseq, sdp)
+            for at, direction, flow, line, cseq, sdp in rows
+        ]
+    )
+
+
+def _peer(flow: Flow) -> str:
+    host, port = flow.remote
+    return f"{flow.listener.transport} {host}:{port}"
 
 
 class Ladder:
@@ -56,63 +85,82 @@ class Ladder:
         self._wheel = wheel
         self._clock = clock
         self._keep = keep
-        self._calls: dict[str, bytearray] = {}
+        self._calls: dict[bytes, list[_Row]] = {}
+        self._ended: deque[tuple[float, bytes, str, str]] = deque()
+        self._timer: Timer | None = None
 
     def tap(self, direction: str, flow: Flow, data: bytes) -> None:
         """See a message. Only calls are kept: an INVITE opens a ladder."""
         at = data.find(b"\nCall-ID: ")
-        if at < 0:
-            at = data.lower().find(b"\ncall-id:")
-            if at < 0:
-                at = data.find(b"\ni:")
-                if at < 0:
-                    return
-        start = data.index(b":", at) + 1
-        end = data.find(b"\r", start)
-        call_id = data[start:end].strip().decode("utf-8", "replace")
+        call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
         rows = self._calls.get(call_id)
         if rows is None:
-            if not data.startswith(b"INVITE "):
+            if data[:7] != b"INVITE " or not call_id:
                 return
-            rows = self._calls[call_id] = bytearray()
-        elif len(rows) > _MAX_BYTES:
+            rows = self._calls[call_id] = []
+        elif len(rows) >= _MAX_STEPS:
             return
-        cseq_at = data.find(b"\nCSeq: ")
-        cseq = data[cseq_at + 7 : data.find(b"\r", cseq_at + 7)] if cseq_at > 0 else b""
-        sdp = b"-" if data.endswith(b"\r\n\r\n") else b"sdp"
-        host, port = flow.remote
-        rows += b"%.6f\t%b\t%b %b:%d\t%b\t%b\t%b\n" % (
-            self._clock(),
-            direction.encode(),
-            flow.listener.transport.encode(),
-            host.encode(),
-            port,
-            cseq,
-            sdp,
-            data[: data.find(b"\r")].replace(b"\t", b" "),
+        at = data.find(b"\nCSeq: ")
+        rows.append(
+            (
+                self._clock(),
+                direction,
+                flow,
+                data[: data.find(b"\r")],
+                data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
+                data[-4:] != b"\r\n\r\n",
+            )
         )
 
     def raw(self, call_id: str) -> bytes:
-        """The lines of a call that is in memory, for `parse_ladder`."""
-        return bytes(self._calls.get(call_id, b""))
+        """The steps of a call that is in memory, for `parse_ladder`."""
+        return _packed(self._calls.get(call_id.encode(), []))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""
-        self._wheel.at(self._clock() + _LINGER_S, self._close, call_id, interaction, leg)
+        due = self._clock() + _LINGER_S
+        self._ended.append((due, call_id.encode(), interaction, leg))
+        if self._timer is None:
+            self._timer = self._wheel.at(due, self._expire)
 
     def drop(self, call_id: str) -> None:
         """The INVITE came to nothing that a record is kept of."""
-        self._calls.pop(call_id, None)
+        self._calls.pop(call_id.encode(), None)
 
-    def _close(self, now: float, call_id: str, interaction: str, leg: str) -> None:
+    def _expire(self, now: float) -> None:
+        """Keep what has lingered: the end of one call after the other, by one timer for all."""
+        ended = self._ended
+        while ended and ended[0][0] <= now + 0.5:
+            _, call_id, interaction, leg = ended.popleft()
+            self._close(now, call_id, interaction, leg)
+        self._timer = self._wheel.at(ended[0][0], self._expire) if ended else None
+
+    def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
         rows = self._calls.pop(call_id, None)
         if rows:
-            self._keep(now, interaction, leg, bytes(rows))
+            self._keep(now, interaction, leg, _packed(rows))
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""
+        now = self._clock()
+        for _, call_id, interaction, leg in self._ended:
+            self._close(now, call_id, interaction, leg)
+        self._ended.clear()
         for call_id in list(self._calls):
-            self._close(self._clock(), call_id, "", call_id)
+            self._close(now, call_id, "", call_id.decode("utf-8", "replace"))
 
     def __len__(self) -> int:
         return len(self._calls)
+
+
+def _call_id(data: bytes) -> bytes:
+    """The Call-ID of a message that spells its name in another way."""
+    lower = data[:4096].lower()
+    for name in (b"\ncall-id", b"\ni"):
+        at = lower.find(name)
+        while at >= 0:
+            rest = data[at + len(name) : data.find(b"\r", at + 1)]
+            if rest.lstrip()[:1] == b":":
+                return rest.partition(b":")[2].strip()
+            at = lower.find(name, at + 1)
+    return b""
