@@ -485,6 +485,21 @@ def bench(
     run_bench(name, options, json=json)
 
 
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long.", min=5)] = 120.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same customers.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with its records.")] = False,
+) -> None:
+    """A switch, four agents and a stream of customers who speak, on this machine; then the report.
+
+    Example: cicswitch demo --seconds 40
+    """
+    from cicswitch.demo import run_demo
+
+    run_demo(seconds=seconds, seed=seed, keep=keep)
+
+
 # -- dialplans -------------------------------------------------------------------------------------
 
 dialplan_app = typer.Typer(no_args_is_help=True, help="Test and try dialplans.")

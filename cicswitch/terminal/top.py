@@ -144,7 +144,7 @@ def _queues(rows: Sequence[Mapping[str, Any]], count: int, *, wide: bool) -> Tab
         level, asa = row["service_level"], row["asa_s"]
         waiting = row["waiting"]
         table.add_row(
-            _clean(row["queue"]),
+            _cell(row["queue"]),
             Text(str(waiting), style="bold yellow" if waiting else "dim"),
             _span(row["longest_wait_s"]) if waiting else Text("–", style="dim"),
             Text(
@@ -182,12 +182,12 @@ def _agents(rows: Sequence[Mapping[str, Any]], count: int, *, wide: bool) -> Tab
         table.add_column("device", no_wrap=True, overflow="ellipsis")
     for row in rows:
         cells: list[str | Text] = [
-            _clean(row["name"]),
+            _cell(row["name"]),
             Text(row["state"], style=_AGENT_STYLES.get(row["state"], "")),
             _span(row["since_s"]),
-            *(_clean(row[key]) for key in ("code", "queue", "interaction")),
+            *(_cell(row[key]) for key in ("code", "queue", "interaction")),
         ]
-        table.add_row(*cells, *([_clean(row["device"])] if wide else []))
+        table.add_row(*cells, *([_cell(row["device"])] if wide else []))
     return table
 
 
@@ -207,11 +207,11 @@ def _calls(rows: Sequence[Mapping[str, Any]], count: int, *, wide: bool) -> Tabl
         if row["recording"]:
             phase.append(" ●", "red")
         table.add_row(
-            _clean(row["interaction"]),
+            _cell(row["interaction"]),
             phase,
             _span(row["seconds"]),
-            *([_clean(row["peer"])] if wide else []),
-            *(_clean(text) for text in (row["caller"], row["called"], where)),
+            *([_cell(row["peer"])] if wide else []),
+            *(_cell(text) for text in (row["caller"], row["called"], where)),
         )
     return table
 
@@ -259,6 +259,11 @@ def _span(seconds: float) -> str:
 def _clean(text: str) -> str:
     """Without control characters: what a caller sends must not reach the terminal as commands."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _cell(text: str) -> Text:
+    """A cell that shows a text as it is; a `str` would be taken for rich's markup."""
+    return Text(_clean(text))
 
 
 # -- running ---------------------------------------------------------------------------------------

