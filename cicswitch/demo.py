@@ -104,7 +104,7 @@ Content-Length: 0
 
 
 def run_demo(*, seconds: float, seed: int, keep: bool) -> None:
-    """Run the demo and print its report. Raises `ResourceError` in one line if a part is missing."""
+    """Run the demo, print its report. Raises `ResourceError` in one line if a part is missing."""
     missing = [
         f"{package} (apt-get install {package})"
         for command, package in (("espeak-ng", "espeak-ng"), ("sipp", "sip-tester"))
@@ -157,6 +157,7 @@ class _Demo:
         self.config = folder / "cicswitch.toml"
         self.socket = folder / "var/control.sock"
         self.processes: list[asyncio.subprocess.Process] = []
+        self.readers: list[asyncio.Task[None]] = []
         self.over = threading.Event()
         self._rtp = 4000
         self._customers = 0
@@ -172,9 +173,8 @@ class _Demo:
             await asyncio.gather(*(asyncio.to_thread(self._speak, *item) for item in self._texts()))
             switch = await self._start_switch()
             await asyncio.gather(*(self._agent(*item) for item in enumerate(AGENTS.items())))
-            for index in range(4):
-                tasks.append(asyncio.create_task(self._callers(index), name=f"callers-{index}"))
-            tasks.append(asyncio.create_task(self._trunk_callers(), name="trunk-callers"))
+            customers = (*(self._callers(line) for line in range(4)), self._trunk_callers())
+            tasks += [asyncio.create_task(customer, name="customers") for customer in customers]
             end = loop.call_later(self.seconds, self.over.set)
             await self._show(switch)
             end.cancel()
@@ -183,6 +183,7 @@ class _Demo:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._end()
+            await asyncio.gather(*self.readers)
         self._report()
 
     # -- parts -----------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class _Demo:
         await phone.expect("registration")
         phone.do("call", to="*71")
         await phone.expect("disconnected")
-        asyncio.create_task(_drain(phone), name=f"drain-{item[0]}").add_done_callback(lambda _: 0)
+        self.readers.append(asyncio.create_task(_drain(phone), name=f"reads-{item[0]}"))
 
     async def _callers(self, line: int) -> None:
         """One customer after the other, with a pause between."""
@@ -378,8 +379,9 @@ def _line(view: View) -> str:
     }
     talking = sum(agent["state"] == "talking" for agent in data["agents"])
     return (
-        f"{data['health']['uptime_s']:5.0f} s  {data['call_count']} calls, {total['waiting']} waiting,"
-        f" {talking} of {data['agent_count']} agents talk; {total['offered']} offered,"
+        f"{data['health']['uptime_s']:5.0f} s  {data['call_count']} calls,"
+        f" {total['waiting']} waiting, {talking} of {data['agent_count']} agents talk;"
+        f" {total['offered']} offered,"
         f" {total['answered']} answered, {total['abandoned']} abandoned"
     )
 
