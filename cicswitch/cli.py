@@ -458,7 +458,7 @@ def phone(context: typer.Context) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="dial, queue, relay, memory, overload, leak, all.")],
+    name: Annotated[str, typer.Argument(help="dial, or all.")],
     json: JsonOption = False,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter and coarser.")] = False,
     target: Annotated[str, typer.Option(help="HOST:PORT of another switch to drive.")] = "",

@@ -53,9 +53,7 @@ TABLES: dict[type, str] = {
 
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS leg_interaction ON leg (interaction)",
-    "CREATE INDEX IF NOT EXISTS leg_started ON leg (started_at)",
-    "CREATE INDEX IF NOT EXISTS interaction_id ON interaction (interaction)",
-    "CREATE INDEX IF NOT EXISTS interaction_started ON interaction (started_at)",
+    "CREATE INDEX IF NOT EXISTS interaction_ended ON interaction (ended_at)",
     "CREATE INDEX IF NOT EXISTS queue_visit_ended ON queue_visit (ended_at)",
     "CREATE INDEX IF NOT EXISTS handled_ended ON handled (ended_at)",
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
@@ -97,7 +95,6 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         db.execute(_create_table(row, table))
     db.execute("CREATE TABLE IF NOT EXISTS trace (at REAL, interaction TEXT, leg TEXT, data BLOB)")
     db.execute("CREATE INDEX IF NOT EXISTS trace_leg ON trace (leg)")
-    db.execute("CREATE INDEX IF NOT EXISTS trace_interaction ON trace (interaction)")
     db.execute("CREATE INDEX IF NOT EXISTS trace_at ON trace (at)")
     for index in _INDEXES:
         db.execute(index)
