@@ -107,23 +107,24 @@ def _pick(
     mappings = media.mappings
     for number in media.formats:
         this = mappings.get(number) or STATIC.get(number)
-        if this is None:
+        if this is None or not _is_payload_type(number):
             continue
         encoding, _, clock = this.partition("/")
         upper = _UPPER.get(encoding) or encoding.upper()
         if upper in codecs:
-            # PCMU and PCMA exist at other clock rates too; ours is 8000.
-            if not name and (clock[:4] == "8000" or upper == "OPUS"):
+            # PCMU and PCMA exist at other clock rates and with more channels; ours is 8000, mono.
+            if not name and clock in (("48000/2",) if upper == "OPUS" else ("8000", "8000/1")):
                 if offered is not None and number not in offered:
                     continue
                 name, chosen, mapping = upper, number, this
-        elif upper == "TELEPHONE-EVENT" and event is None and clock[:4] == "8000":
+        elif upper == "TELEPHONE-EVENT" and event is None and clock in ("8000", "8000/1"):
             event = number
-    if not name or not chosen.isdigit() or not chosen.isascii() or len(chosen) > 3:
-        return None
-    if event is not None and not (event.isdigit() and event.isascii() and len(event) <= 3):
-        event = None
-    return name, chosen, mapping, event
+    return (name, chosen, mapping, event) if name else None
+
+
+def _is_payload_type(number: str) -> bool:
+    """Seven bits of the RTP header (RFC 3550 section 5.1)."""
+    return number.isdigit() and number.isascii() and len(number) < 4 and int(number) < 128
 
 
 def _usable(media: Media) -> bool:
@@ -212,6 +213,8 @@ def accept_answer(
     if not media.host:
         raise SdpError("no c= line says where the audio goes", 400)
     name, number, _, event = picked
+    if local is not None and local.telephone_event is None:
+        event = None
     direction = media.direction or description.direction
     send = _RECEIVES[direction] and _SENDS[wanted] and media.host not in _NO_ADDRESS
     return Negotiated(

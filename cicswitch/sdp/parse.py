@@ -70,7 +70,7 @@ def parse_sdp(body: bytes) -> Description:
         raise SdpError("the session description is not UTF-8", 400) from None
     # RFC 8866 section 5: "parsers SHOULD be tolerant and also accept records terminated with a
     # single newline character."
-    lines = text.split("\r\n") if "\r\n" in text else text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
     # "v=" comes first and is always 0.
     if lines[0] != "v=0":
         raise SdpError("a session description starts with v=0", 400)
@@ -85,7 +85,7 @@ def parse_sdp(body: bytes) -> Description:
                     description.direction = line[2:]
             elif line[:9] == "a=rtpmap:":
                 number, _, mapping = line[9:].partition(" ")
-                media.mappings[number] = mapping
+                media.mappings[number] = mapping.strip()
             elif line in _DIRECTIONS:
                 media.direction = line[2:]
             elif line[:7] == "a=fmtp:":
@@ -93,9 +93,8 @@ def parse_sdp(body: bytes) -> Description:
                 media.fmtp[number] = value
             elif line[:8] == "a=ptime:":
                 value = line[8:].strip()
-                media.ptime = int(value) if value.isascii() and value.isdigit() else 0
-                if not 0 <= media.ptime <= 200:
-                    media.ptime = 0
+                known = value.isascii() and value.isdigit() and len(value) < 4
+                media.ptime = int(value) if known and int(value) <= 200 else 0
         elif kind == "m=":
             if len(description.media) >= MAX_MEDIA:
                 raise SdpError("too many m= lines", 400)
