@@ -17,7 +17,12 @@ The way of an inbound call, file by file:
 To embed it: `async with cicswitch.Switch("cicswitch.toml") as switch: ...`
 """
 
+from typing import TYPE_CHECKING
+
 from cicswitch.core.version import __version__
+
+if TYPE_CHECKING:
+    from cicswitch.daemon import Switch
 
 __all__ = ["Switch", "__version__"]
 
