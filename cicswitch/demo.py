@@ -254,8 +254,13 @@ class _Demo:
         options = ("--register", "--answer-after", after)
         phone = await self._phone(item[1], f"agent{index}.wav", *options)
         await phone.expect("registration")
-        phone.do("call", to="*71")
-        await phone.expect("disconnected")
+        for _ in range(5):  # a busy machine may refuse a call with 503; one dials again then
+            phone.do("call", to="*71")
+            await phone.expect("disconnected")
+            agents = (await asyncio.to_thread(request, self.socket, {"do": "snapshot"}))["agents"]
+            if any(a["agent"] == item[0] and a["state"] != "offline" for a in agents):
+                break
+            await asyncio.sleep(0.5)
         self.readers.append(asyncio.create_task(_drain(phone), name=f"reads-{item[0]}"))
 
     async def _callers(self, line: int) -> None:
