@@ -36,6 +36,7 @@ def clean_rate(
     step: int,
     seconds: float,
     idle_share: float,
+    hold_ms: int = 500,
     most: int = 3000,
 ) -> tuple[int, list[tuple[int, Load]]]:
     """The highest rate that is clean, in steps from `start`; each is held for `seconds`.
@@ -48,7 +49,14 @@ def clean_rate(
         for attempt in (1, 2):
             progress(f"{rate} calls/s for {seconds:.0f} s" + (" again" if attempt > 1 else ""))
             load = call(
-                target, folder, number, rate=rate, seconds=seconds, idle_share=idle_share, tail_s=3
+                target,
+                folder,
+                number,
+                rate=rate,
+                seconds=seconds,
+                hold_ms=hold_ms,
+                idle_share=idle_share,
+                tail_s=3,
             )
             progress(
                 f"  {load.answered} of {load.offered} answered, {load.refused} refused,"

@@ -80,6 +80,7 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "hangup": hangup,
         "trace": trace,
         "tables": lambda _: switch.tables(),
+        "timers": lambda _: len(switch.wheel),
     }
 
 

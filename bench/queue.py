@@ -1,0 +1,142 @@
+"""`bench queue`: calls through a queue to agents at a PBX, and what waiting callers cost."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from bench.dial import TAIL_S, clean_rate
+from bench.harness import Switch, cpu_s, progress, switch_under_test
+from bench.result import Options, Result, Series
+from bench.sipp import Load, call, far_end, start_caller, stop
+
+__all__ = ["run"]
+
+HOLD_MS = 150
+"""Short, so that 200 agents are enough for the rates offered."""
+PLAN = """
+[[route]]
+trunk = "near"
+called = "5000"
+flow = "queue"
+[[flow.queue]]
+do = "queue"
+queue = "support"
+"""
+
+
+def config(agents: int, *, signed_in: bool = True) -> str:
+    """A queue and its agents, extensions of the far PBX."""
+    lines = ["[queue.support]", "wrap_up_s = 0", "comfort_s = 0", "record = false"]
+    for number in range(agents):
+        lines += [
+            f"[agent.a{number}]",
+            f'device = "far:{70000 + number}"',
+            f"signed_in = {str(signed_in).lower()}",
+        ]
+    return "\n".join(lines)
+
+
+def connected(switch: Switch) -> int:
+    """Callers who got an agent, by the books."""
+    db = sqlite3.connect(f"file:{switch.folder / 'store.db'}?mode=ro", uri=True)
+    try:
+        query = "SELECT count(*) FROM queue_visit WHERE outcome = 'answered'"
+        return int(db.execute(query).fetchone()[0])
+    finally:
+        db.close()
+
+
+def per_cpu_s(switch: Switch, folder: Path, rate: float, seconds: float) -> tuple[float, Load]:
+    """Calls that got an agent, a CPU-second."""
+    call(switch, folder, "5000", rate=100, seconds=3, hold_ms=HOLD_MS)
+    idle = switch.idle_share()
+    before = connected(switch)
+    load = call(
+        switch,
+        folder,
+        "5000",
+        rate=rate,
+        seconds=seconds,
+        hold_ms=HOLD_MS,
+        idle_share=idle,
+        tail_s=TAIL_S,
+    )
+    load.answered = connected(switch) - before
+    return load.answered / load.cpu_s, load
+
+
+def waiting(callers: int, seconds: float) -> tuple[float, float]:
+    """Shares of a core that waiting callers cost: the signalling process, the media worker."""
+    with (
+        switch_under_test(plan=PLAN, extra=config(200, signed_in=False)) as switch,
+        tempfile.TemporaryDirectory() as name,
+    ):
+        idle = cpu_s(switch.pid)
+        time.sleep(3)
+        idle = (cpu_s(switch.pid) - idle) / 3
+        process = start_caller(
+            switch, Path(name), "5000", rate=100, count=callers, hold_ms=round(seconds + 20) * 1000
+        )
+        try:
+            time.sleep(callers / 100 + 4)
+            own, both = cpu_s(switch.pid), switch.cpu_s()
+            time.sleep(seconds)
+            own, both = cpu_s(switch.pid) - own, switch.cpu_s() - both
+            found = switch.tables()["interactions"]
+            progress(f"{found} callers wait")
+        finally:
+            stop(process)
+    return own / seconds - idle, (both - own) / seconds
+
+
+def run(options: Options) -> list[Result]:
+    """200 agents, 5,000 agents, 500 callers who wait."""
+    result = Result("queue", x_label="offered calls/s", y_label="calls/s")
+    seconds = 8.0 if options.quick else 20.0
+    rate = options.rate or 300.0
+    base = 0.0
+    for agents in (options.agents,) if options.agents else (200, 5000):
+        with (
+            switch_under_test(plan=PLAN, extra=config(agents), profile=options.profile) as switch,
+            tempfile.TemporaryDirectory() as name,
+        ):
+            folder = Path(name)
+            with far_end(switch, folder):
+                progress(f"{agents} agents: {rate:.0f} calls/s for {seconds:.0f} s")
+                value, load = per_cpu_s(switch, folder, rate, seconds)
+                progress(f"{load.answered} of {load.offered} got an agent")
+                if agents == 5000 and base:
+                    result.add("calls_per_cpu_s_5000_agents", value, "calls/CPU-s")
+                    result.add("cost_5000_to_200", base / value, "times", most=1.1)
+                    continue
+                base = value
+                result.add("calls_per_cpu_s", value, "calls/CPU-s", least=1500)
+                result.add("connected_share", load.answered / load.offered, "", least=0.999)
+                if options.rate:
+                    return [result]
+                best, steps = clean_rate(
+                    switch,
+                    folder,
+                    "5000",
+                    start=600,
+                    step=200 if options.quick else 100,
+                    seconds=seconds,
+                    idle_share=0.0,
+                    hold_ms=HOLD_MS,
+                )
+        result.add("clean_rate", best, "calls/s", least=600)
+        result.series = [
+            Series(
+                "answered",
+                [float(rate) for rate, _ in steps],
+                [load.answered / max(1.0, load.seconds) for _, load in steps],
+            )
+        ]
+    if not options.agents:
+        own, media = waiting(500, seconds)
+        result.add("waiting_500_signalling", own * 100, "% of a core", most=2)
+        result.add("waiting_500_with_music", (own + media) * 100, "% of a core", most=2)
+    return [result]

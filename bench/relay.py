@@ -1,0 +1,122 @@
+"""`bench relay`: G.711 both ways in bridged calls: CPU, delay added, loss."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.dial import target_of
+from bench.harness import DIAL_PLAN, FAR_HOST, NEAR_HOST, Target, progress
+from bench.result import Options, Result, Series
+from bench.sipp import SCENARIOS, far_end, start_caller, stop
+from cicswitch.core.errors import ResourceError
+
+__all__ = ["run"]
+
+_LEARN = """
+    <action>
+      <ereg regexp="m=audio ([0-9]+) " search_in="msg" check_it="true" assign_to="1,2" />
+      <log message="{host} [auto_media_port] [$2]" />
+    </action>
+  </recv>"""
+
+
+def _scenario(folder: Path, name: str, host: str, receives: str) -> Path:
+    """A scenario with a media port a call, which logs the port that the switch gave it."""
+    text = (SCENARIOS / f"{name}.xml").read_text().replace("[media_port]", "[auto_media_port]")
+    at = text.index(receives)
+    end = text.index("/>", at)
+    text = text[:end] + ">" + _LEARN.format(host=host) + text[end + 2 :]
+    text = text.replace("</scenario>", '  <Reference variables="1" />\n</scenario>')
+    path = folder / f"{name}-rtp.xml"
+    path.write_text(text)
+    return path
+
+
+def _legs(folder: Path, count: int) -> list[str]:
+    """`HOST PORT NEAR-PORT` of both legs of all calls."""
+    lines = []
+    for name in ("caller.log", "callee.log"):
+        path = folder / name
+        text = path.read_text("latin-1") if path.exists() else ""
+        lines += [line.strip() for line in text.splitlines() if line.count(" ") == 2]
+    if len(lines) != 2 * count:
+        raise ResourceError(f"{len(lines)} of {2 * count} legs are up: the calls did not connect")
+    return lines
+
+
+def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sender = folder / "sender"
+        source = Path(__file__).parent / "sender.c"
+        subprocess.run(["gcc", "-O2", "-o", str(sender), str(source)], check=True)
+        near = _scenario(folder, "caller", NEAR_HOST, '<recv response="200" rtd="1" counter="2"')
+        far = _scenario(folder, "callee", FAR_HOST, '<recv request="INVITE"')
+        logged = ("-trace_logs", "-log_file")
+        with far_end(target, folder, str(far), (*logged, "callee.log", "-mp", "20000")):
+            process = start_caller(
+                target,
+                folder,
+                "4711",
+                rate=100,
+                count=calls,
+                hold_ms=round(calls / 100 + seconds + 30) * 1000,
+                scenario=str(near),
+                options=(*logged, "caller.log", "-mp", "20000"),
+            )
+            try:
+                time.sleep(calls / 100 + 3)
+                legs = _legs(folder, calls)
+                driver = subprocess.Popen(
+                    [sender, str(len(legs)), str(seconds), "3", "127.0.0.1"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                assert driver.stdin is not None
+                driver.stdin.write("\n".join(legs) + "\n")
+                driver.stdin.close()
+                time.sleep(3)
+                before = target.cpu_s()
+                time.sleep(seconds)
+                used = target.cpu_s() - before
+                driver.wait(30)
+                assert driver.stdout is not None
+                seen = json.loads(driver.stdout.read())
+            finally:
+                stop(process)
+    lost = 1 - seen["got"] / seen["sent"] if seen["sent"] else 1.0
+    cost = used / calls / seconds * 1000
+    progress(f"{calls} calls: {cost:.3f} CPU-ms a call-second, lost {lost:.4%}, {seen}")
+    result.add(f"{prefix}cpu_ms_per_call_s", cost, "ms", most=1.5 if prefix else 0.6)
+    result.add(f"{prefix}added_ms_p99", seen["p99_ms"], "ms", most=3)
+    result.add(f"{prefix}loss", lost * 100, "%", most=0)
+    result.add(f"{prefix}core", used / seconds * 100, "% of a core")
+    return cost
+
+
+def run(options: Options) -> list[Result]:
+    """500 calls; with `--record` every call is recorded."""
+    calls = options.calls or 500
+    seconds = 6.0 if options.quick else 15.0
+    results = []
+    for record in (True,) if options.record else (False, True):
+        plan = DIAL_PLAN + ("record = true\n" if record else "")
+        name = "relay recorded" if record else "relay"
+        result = Result(name, x_label="calls", y_label="CPU-ms a call-second")
+        with target_of(options, plan=plan) as target:
+            cost = _one(target, calls, seconds, result, "recorded_" if record else "")
+        result.series = [Series(name, [float(calls)], [cost])]
+        results.append(result)
+        if options.target:
+            break
+    if not options.quick and not options.calls and not options.record and not options.target:
+        result = Result("relay 1200", x_label="calls", y_label="CPU-ms a call-second")
+        with target_of(options) as target:
+            _one(target, 1200, seconds, result, "")
+        results.append(result)
+    return results
