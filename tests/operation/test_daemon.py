@@ -238,3 +238,12 @@ def committed(folder: Path, kind: str) -> None:
                 return
         signal.sigtimedwait([], 0.05)
     raise AssertionError(f"no {kind} in the journal")
+
+
+def recorded(folder: Path) -> None:
+    """Wait until a second of a recording is on disk."""
+    for _ in range(200):
+        if any(path.stat().st_size > 32_000 for path in folder.rglob("*.wav")):
+            return
+        signal.sigtimedwait([], 0.05)
+    raise AssertionError(f"no recording in {folder}")
