@@ -132,12 +132,20 @@ def authorization(
         nc, cnonce = f"{credentials.next_count(nonce):08x}", tokens.token(16)
         tail = f', qop=auth, nc={nc}, cnonce="{cnonce}"'
     if "opaque" in challenge:
-        tail += f', opaque="{challenge["opaque"]}"'
+        tail += f", opaque={_quoted(challenge['opaque'])}"
     answer = digest(algorithm, ha1, method, uri, nonce, nc, cnonce, qop)
     return (
-        f'Digest username="{credentials.username}", realm="{realm}", nonce="{nonce}", '
+        f"Digest username={_quoted(credentials.username)}, realm={_quoted(realm)}, "
+        f"nonce={_quoted(nonce)}, "
         f'uri="{uri}", response="{answer}", algorithm={algorithm}{tail}'
     )
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 3261 section 25.1)."""
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def again(

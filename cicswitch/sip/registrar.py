@@ -154,7 +154,7 @@ class Registrar:
     ) -> tuple[int, list[tuple[str, str]]]:
         values = request.get_list("Contact")
         header = request.get("Expires")
-        default = int(header) if header.isdigit() and header.isascii() else self._max_s
+        default = _delta_seconds(header, self._max_s)
         bindings = self._bindings.get(aor, [])
         if "*" in values:
             # Section 10.3 step 6: "If the request has additional Contact fields or an expiration
@@ -175,7 +175,7 @@ class Registrar:
                 return 400, []
             raw = address.params.get("expires", "")
             # Section 10.3 step 7 / 20.19: a malformed value counts as 3600.
-            expires = int(raw) if raw.isdigit() and raw.isascii() else default if not raw else 3600
+            expires = _delta_seconds(raw, 3600) if raw else default
             if 0 < expires < self._min_s:
                 # "the registrar MAY reject with 423 (Interval Too Brief) [... which] MUST contain
                 # a Min-Expires header field".
@@ -252,6 +252,12 @@ class Registrar:
         self._agent.events.append(
             BindingChanged(binding.aor, binding.contact, binding.flow, False, how)
         )
+
+
+def _delta_seconds(text: str, malformed: int) -> int:
+    """RFC 3261 section 20.19: "a decimal integer number of seconds between 0 and (2**32)-1"."""
+    known = text.isdigit() and text.isascii() and len(text) < 11
+    return int(text) if known else malformed
 
 
 def _newer(binding: Binding, request: Request) -> bool:
