@@ -70,8 +70,9 @@ class Registration:
         self._call_id = agent.tokens.token(24)
 
     def start(self, now: float) -> None:
-        """Register now, and keep it up."""
-        if self.state in (RegistrationState.IDLE, RegistrationState.FAILED):
+        """Register now, and keep it up. Nothing changes if that is being done already."""
+        if self.state not in (RegistrationState.REGISTERING, RegistrationState.REGISTERED):
+            self._cancel_timer()
             self._send(now, self._expires_s)
             self._become(now, RegistrationState.REGISTERING)
 
