@@ -411,8 +411,6 @@ async def serve(
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     switch = Switch(path)
-    await switch.start()
-    stops = await on_start(switch) if on_start is not None else []
 
     def reload() -> None:
         try:
@@ -426,6 +424,9 @@ async def serve(
     loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    # After the handlers, so that a signal that comes early finds them.
+    await switch.start()
+    stops = await on_start(switch) if on_start is not None else []
     await stopping.wait()
     calls = len(switch.conductor.calls)
     if calls:
