@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import tempfile
 import time
@@ -53,10 +54,8 @@ def measure(count: int, rate: float, *, warm: int, settle_s: float) -> Leak:
             process = start_caller(switch, folder, "4711", rate=rate, count=count, hold_ms=100)
             try:
                 while process.poll() is None:
-                    try:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(max(1.0, count / rate / 40))
-                    except subprocess.TimeoutExpired:
-                        pass
                     rss.append(switch.rss_kib())
                     done = read(folder).offered if (folder / "caller.csv").exists() else 0
                     calls.append(done)
