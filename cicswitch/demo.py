@@ -27,7 +27,7 @@ from typing import Any
 from rich.console import Console
 
 from cicswitch.api.control import request
-from cicswitch.config import default_path, load
+from cicswitch.config import load
 from cicswitch.core.errors import CicError, ResourceError
 from cicswitch.terminal.top import View, watch
 
@@ -190,9 +190,7 @@ class _Demo:
 
     def _write(self) -> None:
         """The default configuration with ports of its own, and the trunk of SIPp."""
-        source = default_path()
-        if not (source.parent / "dialplans").is_dir():
-            raise ResourceError(f"no dialplans beside {source}")
+        source = _built_in()
         text = source.read_text()
         text = text.replace(":5060", f":{self.sip}").replace(":8080", f":{self.http}")
         text = text.replace("wrap_up_s = 30", "wrap_up_s = 3")
@@ -356,6 +354,15 @@ class _Demo:
         path = config.path(config.store.path)
         report = gather(path, config, now - 86400, now, "answered_or_abandoned")
         print_tables(report, Console(width=None if sys.stdout.isatty() else 160))
+
+
+def _built_in() -> Path:
+    """The configuration that the package carries; one in this folder has other agents."""
+    package = Path(__file__).parent
+    for folder in (package / "_data", package.parent):
+        if (folder / "cicswitch.toml").exists() and (folder / "dialplans").is_dir():
+            return folder / "cicswitch.toml"
+    raise ResourceError("the default configuration is missing from this installation")
 
 
 async def _drain(phone: _Phone) -> None:
