@@ -98,10 +98,22 @@ def make_offer(local: Local) -> bytes:
     )
 
 
-def _pick(
-    media: Media, codecs: tuple[str, ...], offered: list[str] | None
-) -> tuple[str, str, str, str | None] | None:
+_Pick = tuple[str, str, str, str | None]
+_picks: dict[tuple[str, tuple[str, ...]], _Pick | None] = {}
+_MAX_PICKS = 1024
+
+
+def _pick(media: Media, codecs: tuple[str, ...]) -> _Pick | None:
     """Codec name, its format and mapping, and the format of telephone-event; None without any."""
+    key = (media.text, codecs)
+    if key not in _picks:
+        if not media.text or len(_picks) >= _MAX_PICKS:
+            return _choose(media, codecs)
+        _picks[key] = _choose(media, codecs)
+    return _picks[key]
+
+
+def _choose(media: Media, codecs: tuple[str, ...]) -> _Pick | None:
     name = chosen = mapping = ""
     event: str | None = None
     mappings = media.mappings
@@ -114,8 +126,6 @@ def _pick(
         if upper in codecs:
             # PCMU and PCMA exist at other clock rates and with more channels; ours is 8000, mono.
             if not name and clock in (("48000/2",) if upper == "OPUS" else ("8000", "8000/1")):
-                if offered is not None and number not in offered:
-                    continue
                 name, chosen, mapping = upper, number, this
         elif upper == "TELEPHONE-EVENT" and event is None and clock in ("8000", "8000/1"):
             event = number
@@ -139,7 +149,7 @@ def answer(offer: Description | bytes, local: Local) -> tuple[bytes, Negotiated]
     for media in description.media:
         picked = None
         if negotiated is None and _usable(media):
-            picked = _pick(media, local.codecs, None)
+            picked = _pick(media, local.codecs)
         if picked is None:
             # RFC 3264 section 6: "To reject an offered stream, the port number in the
             # corresponding stream in the answer MUST be set to zero." And "for each "m=" line in
@@ -207,7 +217,7 @@ def accept_answer(
     if len(description.media) != expected:
         raise SdpError("the answer has another number of m= lines than the offer", 400)
     media = description.media[0]
-    picked = _pick(media, codecs, None) if _usable(media) else None
+    picked = _pick(media, codecs) if _usable(media) else None
     if picked is None:
         raise SdpError("the answer accepts no audio that we offered", 488)
     if not media.host:

@@ -6,6 +6,8 @@ ProtocolError
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cicswitch.core.errors import ProtocolError
 
 __all__ = ["MAX_MEDIA", "Description", "Media", "SdpError", "parse_sdp"]
@@ -22,7 +24,9 @@ class SdpError(ProtocolError):
 class Media:
     """One m= section. `host` is its c= address or the session's; `ptime` 0 where none is given.
 
-    `mappings` is payload type -> "name/clock" from rtpmap, both as text; `fmtp` likewise.
+    `mappings` is payload type -> "name/clock" from rtpmap, both as text; `fmtp` likewise. Both
+    may be shared with other descriptions: read them only. `text` tells equal sections apart from
+    others, empty where that is not known.
     """
 
     __slots__ = (
@@ -35,6 +39,7 @@ class Media:
         "port",
         "profile",
         "ptime",
+        "text",
     )
 
     def __init__(self, kind: str, port: int, profile: str, formats: list[str], host: str) -> None:
@@ -45,17 +50,19 @@ class Media:
         self.host = host
         self.direction = ""
         self.ptime = 0
+        self.text = ""
         self.mappings: dict[str, str] = {}
         self.fmtp: dict[str, str] = {}
 
 
 class Description:
-    """A session description. `origin` is the raw o= value, `direction` that of the session."""
+    """A session: `origin` is the raw o= value, `direction` and `host` are those of the session."""
 
-    __slots__ = ("direction", "media", "origin")
+    __slots__ = ("direction", "host", "media", "origin")
 
     def __init__(self) -> None:
         self.origin = ""
+        self.host = ""
         self.direction = "sendrecv"
         self.media: list[Media] = []
 
@@ -68,6 +75,33 @@ def parse_sdp(body: bytes) -> Description:
         text = body.decode()
     except UnicodeDecodeError:
         raise SdpError("the session description is not UTF-8", 400) from None
+    if text.count("\nm=") == 1:
+        head, _, tail = text.partition("\r\nm=audio ")
+        port, space, tail = tail.partition(" ")
+        if space and "\na=" not in head and len(tail) < 1024:
+            return _plain(head, port, tail)
+    return _walk(text)
+
+
+def _plain(head: str, port: str, tail: str) -> Description:
+    """One audio stream: all calls of a peer have the same `tail`, so it is read once."""
+    description = _walk(head)
+    read = _audio(tail)
+    media = Media("audio", _port(port), read.profile, read.formats, read.host or description.host)
+    media.direction, media.ptime = read.direction, read.ptime
+    media.mappings, media.fmtp = read.mappings, read.fmtp
+    media.text = tail
+    description.media.append(media)
+    return description
+
+
+@lru_cache(maxsize=1024)
+def _audio(tail: str) -> Media:
+    """The m= section that an m=audio line, given without its port, and what follows describe."""
+    return _walk(f"v=0\no=-\nm=audio 1 {tail}").media[0]
+
+
+def _walk(text: str) -> Description:
     # RFC 8866 section 5: "parsers SHOULD be tolerant and also accept records terminated with a
     # single newline character."
     lines = text.replace("\r\n", "\n").split("\n")
@@ -111,6 +145,7 @@ def parse_sdp(body: bytes) -> Description:
             raise SdpError(f"a malformed line in a session description: {line[:40]!r}", 400)
     if not description.origin:
         raise SdpError("a session description without o=", 400)
+    description.host = host
     return description
 
 
@@ -118,10 +153,14 @@ def _media(line: str, host: str) -> Media:
     parts = line[2:].split()
     if len(parts) < 4:
         raise SdpError("a malformed m= line", 400)
-    digits = parts[1].partition("/")[0]
+    return Media(parts[0], _port(parts[1]), parts[2], parts[3:], host)
+
+
+def _port(text: str) -> int:
+    digits = text.partition("/")[0]
     if not digits.isascii() or not digits.isdigit() or len(digits) > 5 or int(digits) > 65535:
         raise SdpError("a malformed port in an m= line", 400)
-    return Media(parts[0], int(digits), parts[2], parts[3:], host)
+    return int(digits)
 
 
 def _connection(line: str) -> str:

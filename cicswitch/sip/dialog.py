@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from cicswitch.sip.flow import Flow
@@ -29,13 +30,18 @@ def host_port(uri: str) -> tuple[str, int]:
         port = port[1:]
     else:
         host, _, port = place.partition(":")
-    if port.isdigit() and len(port) < 6:
+    if port.isdigit() and port.isascii() and len(port) < 6 and int(port) < 65536:
         return host, int(port)
     return host, 5061 if uri[:5].lower() == "sips:" else 5060
 
 
+@lru_cache(maxsize=8192)
 def _is_literal(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
+    """Whether a datagram can be sent there without DNS; a zone would be one of our own links."""
+    try:
+        return "%" not in host and bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def next_flow(uri: str, flow: Flow, behind_nat: bool) -> Flow:
@@ -48,6 +54,9 @@ def next_flow(uri: str, flow: Flow, behind_nat: bool) -> Flow:
         return flow
     place = host_port(uri)
     if place == flow.remote or not _is_literal(place[0]):
+        return flow
+    if (":" in place[0]) != (":" in flow.remote[0]):
+        # A socket of one family cannot send to the other.
         return flow
     if ";transport=" in uri and ";transport=udp" not in uri.lower():
         return flow

@@ -12,7 +12,6 @@ where no Via tells the way back.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import repeat
 
 from cicswitch.sip.message import Message, ParseError, Request, Response
 from cicswitch.sip.names import NAMES, SPELLED, canonical
@@ -27,9 +26,8 @@ MAX_HEADERS = 256
 
 _TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 _SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
-_partition = str.partition
-_COLONS = repeat(": ")
 _CODES = {f"{code} ": code for code in range(100, 700)}
+_FORWARDS = frozenset(str(number) for number in range(256))
 _cseqs: dict[str, tuple[int, str]] = {}
 """CSeq values seen, up to a limit: nearly all are one of a few."""
 
@@ -50,9 +48,13 @@ def parse(data: bytes) -> Request | Response:
         problem = "the header is not UTF-8"
         lines = data[:end].decode("utf-8", "replace").split("\r\n")
     start_line = lines[0]
-    first = {name: value for name, _, value in map(_partition, lines[1:], _COLONS)}
+    first: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        first[name] = value.strip()
+    first.pop(start_line, None)
     repeated: dict[str, list[str]] | None = None
-    if len(first) != len(lines) - 1 or not first.keys() <= SPELLED or not _is_tidy(data, end):
+    if len(first) != len(lines) - 1 or not first.keys() <= SPELLED:
         if b"\r\n " in data[:end] or b"\r\n\t" in data[:end]:
             return parse(_unfolded(data, end))
         while not start_line and len(lines) > 1:
@@ -104,16 +106,13 @@ def parse(data: bytes) -> Request | Response:
         if isinstance(message, Request):
             message.sent_by = top.sent_by
     if message.__class__ is Request:
-        start = from_.rfind(";tag=")
-        if start > 0 and from_.find(">", start) < 0 and from_.find(";", start + 5) < 0:
-            message.from_tag = from_[start + 5 :]
-        else:
-            message.from_tag = find_tag(from_)
-    start = to.rfind(";tag=")
-    if start > 0 and to.find(">", start) < 0 and to.find(";", start + 5) < 0:
-        message.to_tag = to[start + 5 :]
+        _, plain, tag = from_.partition(">;tag=")
+        message.from_tag = tag if plain and ";" not in tag and ">" not in tag else find_tag(from_)
+    if to[-1:] == ">" and ";tag=" not in to:
+        message.to_tag = ""
     else:
-        message.to_tag = find_tag(to) if start >= 0 or to[-1:] != ">" else ""
+        _, plain, tag = to.partition(">;tag=")
+        message.to_tag = tag if plain and ";" not in tag and ">" not in tag else find_tag(to)
     known = _cseqs.get(cseq)
     if known is not None:
         message.cseq, message.cseq_method = known
@@ -154,11 +153,6 @@ def parse(data: bytes) -> Request | Response:
 
 def _is_number(text: str) -> bool:
     return text.isdigit() and text.isascii()
-
-
-def _is_tidy(data: bytes, end: int) -> bool:
-    """Whether no value has white space around it but the one after the colon."""
-    return data.find(b":  ", 0, end) < 0 and data.find(b" \r\n", 0, end + 2) < 0
 
 
 def _collect(
@@ -296,9 +290,12 @@ def validate(request: Request) -> None:
     """
     try:
         _check_request_uri(request.uri)
-        for value in (request.from_, request.to):
-            if not _is_plain(value):
-                parse_name_addr(value)
+        # What comes before the tag is the same for all calls of a peer, so it is looked at once.
+        from_ = request.from_
+        if not _is_plain(from_.partition(";tag=")[0]) or '"' in request.from_tag:
+            parse_name_addr(from_)
+        if not _is_plain(request.to):
+            parse_name_addr(request.to)
         if not request.from_tag and request.branch.startswith("z9hG4bK"):
             # RFC 3261 section 8.1.1.3: "The From field MUST contain a new 'tag' parameter".
             raise UriError("From has no tag", 400)
@@ -314,14 +311,12 @@ def validate(request: Request) -> None:
         ):
             for item in request.get_list("Contact"):
                 parse_name_addr(item)
-        for name, limit in (("Max-Forwards", 255), ("Expires", 4_294_967_295)):
-            scalar = first.get(name)
-            if scalar is not None and (
-                not scalar.isdigit() or not scalar.isascii() or len(scalar) > 10
-            ):
-                raise UriError(f"a malformed {name}", 400)
-            if scalar is not None and int(scalar) > limit:
-                raise UriError(f"{name} is too large", 400)
+        forwards = first.get("Max-Forwards")
+        if forwards is not None and forwards not in _FORWARDS:
+            _check_scalar("Max-Forwards", forwards, 255)
+        expires = first.get("Expires")
+        if expires is not None:
+            _check_scalar("Expires", expires, 4_294_967_295)
     except UriError as error:
         raise ParseError(str(error), error.status, request) from None
 
@@ -335,6 +330,14 @@ def _check_request_uri(uri: str) -> None:
         raise UriError("the Request-URI has headers", 400)
 
 
+def _check_scalar(name: str, value: str, limit: int) -> None:
+    if not _is_number(value) or len(value) > 10:
+        raise UriError(f"a malformed {name}", 400)
+    if int(value) > limit:
+        raise UriError(f"{name} is too large", 400)
+
+
+@lru_cache(maxsize=8192)
 def _is_plain(value: str) -> bool:
     """Whether a name-addr is of the common kind that needs no closer look."""
     opening = value.find("<sip:")

@@ -115,7 +115,7 @@ class InviteSession:
         self.request: Request | None = None
         self.dialog: Dialog | None = None
         self.transaction: ClientTransaction | ServerTransaction | None = None
-        self.early: dict[str, Dialog] | None = None
+        self.early: dict[str, Dialog | Response] | None = None
         self.offer: ClientTransaction | None = None
         self.offer_retry: Timer | None = None
         self.pending: ServerTransaction | None = None

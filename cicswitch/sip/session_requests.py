@@ -20,6 +20,7 @@ from cicswitch.sip.events import (
 )
 from cicswitch.sip.message import Request
 from cicswitch.sip.names import REASONS
+from cicswitch.sip.session_responses import dialog_of
 from cicswitch.sip.session_state import ACCEPTED, ENDING, ESTABLISHED, INCOMING
 from cicswitch.sip.transaction.server import ServerTransaction
 from cicswitch.sip.uri import UriError, parse_name_addr, unescape
@@ -65,7 +66,10 @@ def receive_request(
             dialog = Dialog.of_request(session.request, session.local, session.flow)
             session.dialog = dialog
         elif session.early is not None and request.from_tag in session.early:
-            dialog = session.early[request.from_tag]
+            made = session.early[request.from_tag]
+            # Early dialogs are made only where they are needed: here.
+            dialog = made if isinstance(made, Dialog) else dialog_of(session, made)
+            session.early[request.from_tag] = dialog
         else:
             transaction.respond(now, 481)
             return

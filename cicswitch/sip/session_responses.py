@@ -33,7 +33,7 @@ from cicswitch.sip.uri import uri_of
 if TYPE_CHECKING:
     from cicswitch.sip.session import InviteSession
 
-__all__ = ["ByeRetry", "acknowledge", "on_failure", "on_response"]
+__all__ = ["ByeRetry", "acknowledge", "dialog_of", "on_failure", "on_response", "stray_dialog"]
 
 
 class ByeRetry:
@@ -136,7 +136,7 @@ def _initial(
                 if session.early is None:
                     session.early = {}
                     session.remote = response.to
-                session.early[tag] = _dialog(session, response)
+                session.early[tag] = response
             events.append(ProvisionalReceived(session, status, response.body, response))
         return
     if status < 300:
@@ -151,7 +151,7 @@ def _initial(
             session.agent.end_stray(transaction, response, now)
             events.append(SessionRejected(session, 487, REASONS[487], response))
             return
-        dialog = _dialog(session, response)
+        dialog = dialog_of(session, response)
         session.dialog = dialog
         session.early = None
         session.remote = response.to
@@ -178,7 +178,8 @@ def _initial(
     events.append(SessionRejected(session, status, response.reason, response))
 
 
-def _dialog(session: InviteSession, response: Response) -> Dialog:
+def dialog_of(session: InviteSession, response: Response) -> Dialog:
+    """The caller's dialog that a response with a To tag makes."""
     return Dialog.of_response(
         response, session.local, session.target, session.flow, session.behind_nat
     )

@@ -310,11 +310,15 @@ class UserAgent:
     def _request(self, request: Request, flow: Flow, now: float) -> None:
         method = request.method
         if method == "ACK":
-            transaction = self.servers.get(server_key(request, "INVITE"))
-            if transaction is not None and not transaction.receive(request, now):
-                return
             session = self.session_table.get(request.to_tag)
-            if session is not None and session.call_id == request.call_id:
+            if session is not None and session.call_id != request.call_id:
+                session = None
+            if session is None or session.ok is None or session.ok_cseq != request.cseq:
+                # Not for a 2xx that waits for it: for a failure, or late.
+                transaction = self.servers.get(server_key(request, "INVITE"))
+                if transaction is not None and not transaction.receive(request, now):
+                    return
+            if session is not None:
                 session_requests.receive_ack(session, request, now)
             else:
                 self.counters["stray"] += 1
