@@ -16,7 +16,7 @@ PROBE_S = 0.02
 _LATE_S = 0.03
 _CUT = 0.85
 _GROW = 0.02
-_LEAST_PER_S = 50.0
+_LEAST_PER_S = 200.0
 
 
 class OverloadGate:
@@ -47,6 +47,7 @@ class OverloadGate:
         self._admitted = 0
         self._window_at = 0.0
         self._seen_rate = 0.0
+        self._late = False
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
 
@@ -75,7 +76,9 @@ class OverloadGate:
         rate = self._admitted / elapsed
         self._seen_rate += (rate - self._seen_rate) * min(1.0, elapsed / 0.5)
         self._admitted, self._window_at = 0, now
-        if lag > _LATE_S or self.lag_s > _LATE_S:
+        # One late probe is a hiccup, a second one in a row is load.
+        late, self._late = self._late, lag > _LATE_S
+        if (late and self._late) or self.lag_s > _LATE_S:
             base = self._rate if self._rate != float("inf") else max(self._seen_rate, _LEAST_PER_S)
             self._rate = max(_LEAST_PER_S, base * _CUT)
         elif self._rate != float("inf"):
