@@ -34,6 +34,8 @@ _cseqs: dict[str, tuple[int, str]] = {}
 
 def parse(data: bytes) -> Request | Response:
     """Parse one message: a datagram, or the exact bytes of one message of a stream."""
+    if data[:11] in _TRIVIAL and (trivial := _trivial(data)) is not None:
+        return trivial
     end = data.find(b"\r\n\r\n")
     problem = ""
     if len(data) > MAX_MESSAGE:
@@ -149,6 +151,47 @@ def parse(data: bytes) -> Request | Response:
     if problem:
         raise _refusal(message, problem)
     return message
+
+
+_TRIVIAL = (b"SIP/2.0 100", b"SIP/2.0 200")
+
+
+def _trivial(data: bytes) -> Response | None:
+    """100 to anything and 200 to BYE: two in seven messages of a call, and only their coming counts.
+
+    None for all others, and for those whose first header is not a single plain Via.
+    """
+    via_at = data.find(b"\r\n") + 2
+    via_end = data.find(b"\r\n", via_at)
+    via = data[via_at:via_end]
+    cseq_at = data.find(b"\r\nCSeq: ", via_end)
+    cseq_end = data.find(b"\r\n", cseq_at + 2)
+    known = _cseqs.get(data[cseq_at + 8 : cseq_end].decode("latin-1"))
+    if (
+        known is None
+        or cseq_at < 0
+        or via[:13] != b"Via: SIP/2.0/"
+        or b"," in via
+        or b'"' in via
+        or data[11:12] != b" "
+        or (data[8:9] == b"2" and known[1] != "BYE")
+        or len(data) > MAX_MESSAGE
+        or data.find(b"\r\n\r\n") < cseq_at
+    ):
+        return None
+    _, _, branch = via.partition(b";branch=")
+    response = Response()
+    response.status = int(data[8:11])
+    response.reason = ""
+    response.via = via[5:].decode("latin-1")
+    response.branch = branch.partition(b";")[0].decode("latin-1")
+    response.cseq, response.cseq_method = known
+    response.call_id = response.from_ = response.to = response.to_tag = ""
+    response.body = b""
+    response.first = {}
+    response.repeated = None
+    response._lines = []
+    return response
 
 
 def _is_number(text: str) -> bool:
