@@ -256,6 +256,9 @@ class InviteSession:
 
     def send_bye(self, now: float, headers: Headers) -> None:
         """A BYE that needs the session no more."""
+        if self.pending is not None:
+            # Nobody will decide on the peer's offer any more, and no request stays unanswered.
+            self.pending.respond(now, 487)
         dialog = self.dialog
         assert dialog is not None
         extra = header_lines(headers) if headers else ""
@@ -302,6 +305,8 @@ class InviteSession:
         if self.offer is not None:
             self.offer.user = None
             self.offer = None
+        if self.pending is not None and not self.pending.answered:
+            self.pending.forget()
         self.request = self.early = self.pending = None
         if self.refresh is not None:
             self.refresh.stop()
