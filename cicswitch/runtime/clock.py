@@ -15,6 +15,8 @@ from cicswitch.core.timers import TimerWheel
 __all__ = ["Clock", "WheelDriver"]
 
 _monotonic = time.monotonic
+_EARLY_S = 0.001
+"""uvloop counts in whole milliseconds: it wakes so much too early, and then again and again."""
 
 
 class Clock:
@@ -63,7 +65,7 @@ class WheelDriver:
         if self._handle is not None:
             self._handle.cancel()
         self._due = due
-        delay = max(0.0, due - self._clock.now())
+        delay = max(0.0, due - self._clock.now()) + _EARLY_S
         self._handle = self._loop.call_later(delay, self._fire)
 
     def _fire(self) -> None:
