@@ -157,7 +157,7 @@ _TRIVIAL = (b"SIP/2.0 100", b"SIP/2.0 200")
 
 
 def _trivial(data: bytes) -> Response | None:
-    """100 to anything and 200 to BYE: two in seven messages of a call, and only their coming counts.
+    """100 to anything and 200 to BYE: two in seven messages of a call, where only coming counts.
 
     None for all others, and for those whose first header is not a single plain Via.
     """

@@ -356,6 +356,19 @@ def test_a_failed_connection_ends_what_ran_over_it() -> None:
     net.assert_empty()
 
 
+def test_an_ended_session_is_held_by_nothing_while_its_transactions_linger() -> None:
+    net = Net()
+    caller, _ = established(net)
+    caller.end(net.now)
+    net.run(0.1)
+    assert net.a.ua.clients
+    assert all(client.user is None for client in net.a.ua.clients.values())
+    assert net.b.ua.servers
+    assert all(server.user is None for server in net.b.ua.servers.values())
+    assert caller.transaction is None
+    net.assert_empty()
+
+
 def test_a_thousand_calls_leave_no_garbage_and_empty_tables() -> None:
     net = Net()
 
