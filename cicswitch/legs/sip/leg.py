@@ -39,6 +39,7 @@ class SipLeg:
         "codec",
         "held",
         "id",
+        "max_forwards",
         "peer",
         "sip_call_id",
         "up",
@@ -50,6 +51,8 @@ class SipLeg:
         self.codec = ""
         self.up = False
         self.held = False
+        self.max_forwards = 70
+        """What is left of the INVITE's; legs that it leads to get one less, so that loops end."""
         self.sip_call_id = ""
         self._stack = stack
         self._session: InviteSession | None = None

@@ -318,6 +318,9 @@ class SipStack:
         if trunk is not None:
             trunk.calls += 1
             self._trunk_calls[leg.id] = trunk
+        hops = request.get("Max-Forwards")
+        if hops.isdigit():
+            leg.max_forwards = int(hops)
         if not leg.incoming(session, request.body, codecs):
             return
         name = sender.display or (self.devices.name(caller) if trunk is None else "")
@@ -437,6 +440,10 @@ class SipStack:
         credentials: Any = None,
     ) -> SipLeg:
         leg = SipLeg(self, self._tokens.token(16), peer)
+        if near is not None:
+            leg.max_forwards = self._legs[near].max_forwards - 1
+            if leg.max_forwards <= 0:
+                raise LegsUnavailable(Reason.CONGESTION)
         try:
             leg.open_media(ipv6=":" in flow.remote[0], codecs=codecs, codec=codec, near=near)
         except MediaExhausted:
@@ -451,6 +458,7 @@ class SipStack:
             route=route,
             credentials=credentials,
             data=leg,
+            max_forwards=leg.max_forwards,
         )
         self._legs[leg.id] = leg
         leg.outgoing(session)
