@@ -6,6 +6,7 @@ Each leaves its figures in `bench/out/NAME.json`; `all` and `results` write `ben
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -29,6 +30,8 @@ def main(name: str, options: Options, *, json: bool) -> list[Result]:
     if name == "results":
         print(f"wrote {write()}")
         return []
+    # Ended from outside, the switch and SIPp are ended too: through the finally blocks.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results: list[Result] = []
     for bench in NAMES if name == "all" else (name,):
         command = " ".join(["cicswitch bench", bench, *options.words()])
