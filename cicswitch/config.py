@@ -109,7 +109,6 @@ class SipConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     realm: Text = "cicswitch"
     digest: tuple[Literal["MD5", "SHA-256"], ...] = ("MD5", "SHA-256")
-    domains: tuple[str, ...] = ()
     user_agent: Text = "cicswitch"
     max_calls: Positive = 5000
     max_loop_lag_ms: Positive = 500
@@ -117,7 +116,6 @@ class SipConfig(Struct, frozen=True, forbid_unknown_fields=True):
     register_min_s: Positive = 60
     register_max_s: Positive = 3600
     max_contacts: Positive = 5
-    ring_timeout_s: Positive = 180
     drain_s: Count = 30
 
 
@@ -191,7 +189,6 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ageing: Seconds = 1.0
     ring_s: Positive = 20
     wrap_up_s: Count = 30
-    wrap_up_codes: tuple[str, ...] = ()
     service_level_s: Positive = 20
     short_abandon_s: Seconds = 5.0
     join_empty: Literal["allow", "refuse"] = "allow"
@@ -404,7 +401,6 @@ def _references(config: Config, decoder: Decoder) -> None:
                 f'"{agent.device}", the device of agent "{other}"',
                 "a device for each agent",
             )
-    wrap_up = set(config.codes.wrap_up.values())
     for name, queue in config.queue.items():
         for skill in queue.skills:
             if skill not in config.skills:
@@ -412,11 +408,6 @@ def _references(config: Config, decoder: Decoder) -> None:
         for index, member in enumerate(queue.agents):
             if member not in config.agent:
                 decoder.unknown(("queue", name, "agents", index), "an agent", member, config.agent)
-        for index, code in enumerate(queue.wrap_up_codes):
-            if code not in wrap_up:
-                decoder.unknown(
-                    ("queue", name, "wrap_up_codes", index), "a wrap-up code", code, wrap_up
-                )
         if config.agent and not any(
             (not queue.agents or agent_name in queue.agents)
             and all(agent.skills.get(skill, 0) >= least for skill, least in queue.skills.items())
