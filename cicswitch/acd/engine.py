@@ -27,6 +27,7 @@ from cicswitch.core.timers import TimerWheel
 __all__ = ["Engine", "QueueView"]
 
 _AGENT_BUSY = (AgentState.TALKING, AgentState.HOLDING)
+_AGENT_AT_WORK = (*_AGENT_BUSY, AgentState.WRAP_UP)
 
 
 class QueueView:
@@ -519,7 +520,7 @@ class Engine:
 
     def _wrap_up(self, command: c.WrapUp, now: float) -> None:
         agent = self._agent(command.agent)
-        if agent.state not in (*_AGENT_BUSY, AgentState.WRAP_UP):
+        if agent.state not in _AGENT_AT_WORK:
             raise Conflict(f'agent "{agent.id}" has nothing to wrap up')
         agent.code = command.code
         if agent.state is AgentState.WRAP_UP and command.done:
@@ -620,7 +621,7 @@ class Engine:
                 e.WrapUpEnded(now, agent.interaction, queue, agent.id, spent_s, agent.code)
             )
         agent.state, agent.since = state, now
-        if previous not in _AGENT_BUSY or state not in (*_AGENT_BUSY, AgentState.WRAP_UP):
+        if previous not in _AGENT_BUSY or state not in _AGENT_AT_WORK:
             agent.code = code
         agent.interaction = interaction
         if not interaction:

@@ -121,6 +121,7 @@ class _Loader:
                 follows[-1] = -1
         plan = Plan(
             file=self.document.file,
+            name=Path(self.document.file).name,
             steps=tuple(steps),
             lines=tuple(self.document.line(path) for path in paths),
             flow_of=tuple(flow_of),

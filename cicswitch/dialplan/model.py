@@ -224,6 +224,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """One file, compiled: the steps of all flows in one row, jumps as positions in it."""
 
     file: str
+    name: str = ""
+    """The file's name without its folder, for records."""
     steps: tuple[Step, ...] = ()
     lines: tuple[int, ...] = ()
     flow_of: tuple[str, ...] = ()

@@ -12,12 +12,12 @@ import msgspec
 from cicswitch.acd.events import AcdEvent
 from cicswitch.calls.events import CallEvent, LegDigit
 
-__all__ = ["Event", "decode", "encode", "is_kept"]
+__all__ = ["Event", "decode_batch", "encode_batch", "is_kept"]
 
 Event = AcdEvent | CallEvent
 
 _encode = msgspec.json.Encoder().encode
-_decode: Callable[[bytes | str], Event] = msgspec.json.Decoder(Event).decode
+_decode: Callable[[bytes | str], list[Event]] = msgspec.json.Decoder(list[Event]).decode
 
 
 def is_kept(event: Event) -> bool:
@@ -25,11 +25,11 @@ def is_kept(event: Event) -> bool:
     return type(event) is not LegDigit
 
 
-def encode(event: Event) -> bytes:
-    """An event as one line of JSON; `type` is its class."""
-    return _encode(event)
+def encode_batch(events: list[Event]) -> bytes:
+    """Events as a JSON array; `type` of each is its class."""
+    return _encode(events)
 
 
-def decode(data: bytes | str) -> Event:
-    """The event of such a line. Raises `msgspec.DecodeError` or `ValidationError`."""
+def decode_batch(data: bytes | str) -> list[Event]:
+    """The events of such an array. Raises `msgspec.DecodeError` or `ValidationError`."""
     return _decode(data)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -34,31 +36,51 @@ def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     return event
 
 
-def _render(_logger: WrappedLogger, _name: str, event: EventDict) -> bytes:
-    return _encode(event)
+def _stamp() -> str:
+    """The time in UTC, ISO 8601 with microseconds."""
+    micros = time.time_ns() // 1000
+    return f"{_second(micros // 1_000_000)}.{micros % 1_000_000:06}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _json_line(redact: bool) -> Any:
+    """All that makes a line of JSON, in one processor: every call writes a line."""
+
+    def line(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
+        if redact:
+            _redact(logger, name, event)
+        event["level"] = name
+        event["at"] = _stamp()
+        if "exc_info" in event:
+            event = structlog.processors.format_exc_info(logger, name, event)
+        return _encode(event)
+
+    return line
 
 
 def configure(level: str, style: str, redact: bool, stream: TextIO | None = None) -> None:
     """Set up logging for the process. `style`: `json` or `console`. Goes to stderr by default."""
     stream = stream or sys.stderr
-    processors: list[Any] = [structlog.contextvars.merge_contextvars]
-    if redact:
-        processors.append(_redact)
-    processors += [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-    ]
+    processors: list[Any]
     factory: Any
     if style == "json":
-        processors += [structlog.processors.format_exc_info, _render]
+        processors = [_json_line(redact)]
         factory = structlog.BytesLoggerFactory(stream.buffer)
     else:
-        colors = stream.isatty()
-        processors.append(
+        processors = [_redact] if redact else []
+        processors += [
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.dev.ConsoleRenderer(
-                colors=colors, timestamp_key="at", exception_formatter=structlog.dev.plain_traceback
-            )
-        )
+                colors=stream.isatty(),
+                timestamp_key="at",
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        ]
         factory = structlog.PrintLoggerFactory(stream)
     structlog.configure(
         processors=processors,

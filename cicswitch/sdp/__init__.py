@@ -6,14 +6,8 @@ accept_answer(offer, answer, local) -> Negotiated   ... and the peer answers
 """
 
 from cicswitch.sdp.codecs import DEFAULT_CODECS
-from cicswitch.sdp.offer_answer import (
-    Local,
-    Negotiated,
-    Origin,
-    accept_answer,
-    answer,
-    make_offer,
-)
+from cicswitch.sdp.model import Local, Negotiated, Origin
+from cicswitch.sdp.offer_answer import accept_answer, answer, make_offer
 from cicswitch.sdp.parse import Description, Media, SdpError, parse_sdp
 
 __all__ = [

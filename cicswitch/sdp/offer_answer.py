@@ -6,78 +6,16 @@ names one codec, so that nobody changes it on the way, and telephone-event if it
 
 from __future__ import annotations
 
-import msgspec
-
-from cicswitch.sdp.codecs import DEFAULT_CODECS, STATIC, codec_lines
+from cicswitch.sdp.codecs import STATIC, codec_lines
+from cicswitch.sdp.model import Local, Negotiated, direction_of
 from cicswitch.sdp.parse import Description, Media, SdpError, parse_sdp
 
-__all__ = ["Local", "Negotiated", "Origin", "accept_answer", "answer", "make_offer"]
+__all__ = ["accept_answer", "answer", "make_offer"]
 
 _SENDS = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 _RECEIVES = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
-_NAMES = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 _NO_ADDRESS = ("0.0.0.0", "::")
 _UPPER = {name: name for name in ("PCMU", "PCMA", "G722", "G729", "OPUS", "GSM")}
-
-
-class Origin:
-    """The o= of one session: the id stays, the version counts changes (RFC 3264 section 8)."""
-
-    __slots__ = ("_last", "id", "version")
-
-    def __init__(self, id: str, version: int = 1) -> None:  # noqa: A002
-        self.id = id
-        self.version = version
-        self._last = ""
-
-    def stamp(self, rest: str) -> int:
-        """The version for a description whose other lines are `rest`."""
-        if self._last and self._last != rest:
-            self.version += 1
-        self._last = rest
-        return self.version
-
-
-class Local(msgspec.Struct, gc=False):
-    """Our side: address and port that are advertised, what we speak, in order of preference.
-
-    `origin` lives as long as the session. `telephone_event` is the payload type that we offer
-    (None: no DTMF events). `direction` is the most that we want.
-    """
-
-    host: str
-    port: int
-    origin: Origin
-    codecs: tuple[str, ...] = DEFAULT_CODECS
-    telephone_event: int | None = 101
-    direction: str = "sendrecv"
-    ptime_ms: int = 20
-
-
-class Negotiated(msgspec.Struct, frozen=True, gc=False):
-    """What both sides agreed on. `send` and `receive` are our view.
-
-    host, port: where to send to. telephone_event: the payload type of DTMF events, or None.
-    """
-
-    codec: str
-    payload_type: int
-    telephone_event: int | None
-    host: str
-    port: int
-    send: bool
-    receive: bool
-    ptime_ms: int
-
-    @property
-    def direction(self) -> str:
-        """Our direction in the words of SDP."""
-        return _NAMES.get((self.send, self.receive), "inactive")
-
-    @property
-    def held(self) -> bool:
-        """Whether the peer does not listen: it has put us on hold."""
-        return not self.send
 
 
 def _write(local: Local, media: str) -> bytes:
@@ -186,7 +124,7 @@ def answer(offer: Description | bytes, local: Local) -> tuple[bytes, Negotiated]
             number = f"{number} {event}"
         text += (
             f"m=audio {local.port} RTP/AVP {number}\r\na=rtpmap:{picked[1]} {mapping}\r\n"
-            f"{events}a=ptime:{ptime}\r\na={_NAMES.get((send, receive), 'inactive')}\r\n"
+            f"{events}a=ptime:{ptime}\r\na={direction_of(send, receive)}\r\n"
         )
     if negotiated is None:
         raise SdpError("no audio stream with a codec that we speak", 488)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 __all__ = ["Flow", "Listener"]
 
 
@@ -44,18 +42,38 @@ class Listener:
         return f"Listener({self.id!r}, {self.transport}, {self.sent_by})"
 
 
-class Flow(msgspec.Struct, frozen=True, gc=False):
-    """A peer's address seen from one of our listeners; hashable, compared by value.
+class Flow:
+    """A peer's address seen from one of our listeners; hashable, compared by value, never changed.
 
     `remote` is (host, port). `connection` is the shell's id of a stream connection; None on a
     stream means "open one, or use one that is open, to `remote`", and is always None on UDP.
     """
 
-    listener: Listener
-    remote: tuple[str, int]
-    connection: int | None = None
+    __slots__ = ("connection", "listener", "remote")
+
+    def __init__(
+        self, listener: Listener, remote: tuple[str, int], connection: int | None = None
+    ) -> None:
+        self.listener = listener
+        self.remote = remote
+        self.connection = connection
 
     @property
     def transport(self) -> str:
         """UDP, TCP, TLS, WS or WSS."""
         return self.listener.transport
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Flow):
+            return NotImplemented
+        return (
+            self.listener is other.listener
+            and self.remote == other.remote
+            and self.connection == other.connection
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.listener, self.remote, self.connection))
+
+    def __repr__(self) -> str:
+        return f"Flow({self.listener!r}, {self.remote!r}, {self.connection!r})"

@@ -5,6 +5,10 @@ books what has come since, and writes it in one transaction; the journal and the
 it are in the same transaction, so they can never differ. `await committed()` returns when all that
 was appended before it is on disk.
 
+A row of `journal` is what one commit took, a JSON array: an event costs a call six times less than
+a row of its own. The view `event` shows one event a row (`at`, `type`, `data`) to whoever asks in
+SQL.
+
 Failure. A disk that is full or a database that is locked leaves the batch in memory and the store
 `degraded` with the reason; it is tried again every second, and the switch goes on. What waits is
 bounded by `MAX_PENDING` events; past it the oldest are counted as lost, loudly, never silently.
@@ -16,17 +20,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
+from msgspec.structs import astuple
 
 from cicswitch.calls.events import SwitchStarted, SwitchStopped
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import ResourceError
-from cicswitch.records.journal import Event, decode, encode, is_kept
+from cicswitch.records.journal import Event, decode_batch, encode_batch, is_kept
 from cicswitch.records.ledger import (
     AgentSegment,
     HandledRecord,
@@ -59,7 +63,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
 )
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 def _create_table(row: type, table: str) -> str:
@@ -73,8 +77,17 @@ def _insert(row: type, table: str) -> str:
 
 
 _INSERTS = {row: _insert(row, table) for row, table in TABLES.items()}
-_JOURNAL = "INSERT INTO journal (at, type, data) VALUES (?, ?, ?)"
+_JOURNAL = "INSERT INTO journal (at, events, starts, data) VALUES (?, ?, ?, ?)"
+_EVENTS = """
+CREATE VIEW IF NOT EXISTS event AS
+SELECT seq, json_extract(value, '$.at') AS at, json_extract(value, '$.type') AS type, value AS data
+FROM journal, json_each(journal.data)
+"""
 _TRACE = "INSERT INTO trace (at, interaction, leg, data) VALUES (?, ?, ?, ?)"
+
+
+_Entry = tuple[float, int, bool, str]
+_Rows = dict[type, list[tuple[Any, ...]]]
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
@@ -87,10 +100,15 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
             f"{path} was written by a newer version (schema {version}, known: {_SCHEMA_VERSION})"
         )
     db.execute("BEGIN IMMEDIATE")
+    if version == 1:
+        db.execute("ALTER TABLE journal RENAME TO journal_1")
     db.execute(
-        "CREATE TABLE IF NOT EXISTS journal"
-        " (seq INTEGER PRIMARY KEY, at REAL NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, at REAL NOT NULL,"
+        " events INTEGER NOT NULL, starts INTEGER NOT NULL, data TEXT NOT NULL)"
     )
+    db.execute(_EVENTS)
+    if version == 1:
+        _take_over_version_1(db)
     for row, table in TABLES.items():
         db.execute(_create_table(row, table))
     db.execute("CREATE TABLE IF NOT EXISTS trace (at REAL, interaction TEXT, leg TEXT, data BLOB)")
@@ -101,6 +119,15 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     db.execute("COMMIT")
     return db
+
+
+def _take_over_version_1(db: sqlite3.Connection) -> None:
+    """Version 1 had a row an event; each becomes an array of one."""
+    db.execute(
+        "INSERT INTO journal (at, events, starts, data)"
+        " SELECT at, 1, type = 'SwitchStarted', '[' || data || ']' FROM journal_1 ORDER BY seq"
+    )
+    db.execute("DROP TABLE journal_1")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -237,11 +264,12 @@ class SqliteStore:
             return True
         if self._unbooked is None:
             self._unbooked = self._book(batch[:count])
-        entries, rows, booked = self._unbooked
+        entry, rows, booked = self._unbooked
         assert self._db is not None
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(_JOURNAL, entries)
+            if booked:
+                self._db.execute(_JOURNAL, entry)
             for kind, values in rows.items():
                 self._db.executemany(_INSERTS[kind], values)
             if trace_count:
@@ -264,21 +292,12 @@ class SqliteStore:
                     loop.call_soon_threadsafe(_resolve, future)
         return True
 
-    _unbooked: (
-        tuple[list[tuple[float, str, str]], dict[type, list[tuple[Any, ...]]], int] | None
-    ) = None
+    _unbooked: tuple[_Entry, _Rows, int] | None = None
     """A batch that has been booked but not written: booking twice would count twice."""
 
-    def _book(
-        self, batch: Iterable[Event]
-    ) -> tuple[list[tuple[float, str, str]], dict[type, list[tuple[Any, ...]]], int]:
-        entries: list[tuple[float, str, str]] = []
-        rows: dict[type, list[tuple[Any, ...]]] = {}
-        for event in batch:
-            entries.append((event.at, type(event).__name__, encode(event).decode()))
-            for row in self._ledger.feed(event):
-                rows.setdefault(type(row), []).append(msgspec.structs.astuple(row))
-        return entries, rows, len(entries)
+    def _book(self, batch: list[Event]) -> tuple[_Entry, _Rows, int]:
+        entry, rows = _booked(batch, self._ledger)
+        return entry, rows, len(batch)
 
     def _set_degraded(self, reason: str) -> None:
         if reason != self.degraded:
@@ -301,30 +320,44 @@ class SqliteStore:
 
     def _recover(self, db: sqlite3.Connection) -> int:
         """Close what was open when the switch died: the books end at its last event."""
-        last = db.execute(
-            "SELECT seq, type FROM journal WHERE type IN ('SwitchStarted', 'SwitchStopped')"
-            " ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        if last is None or last[1] == "SwitchStopped":
+        newest = db.execute("SELECT data FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+        if newest is None or isinstance(decode_batch(newest[0])[-1], SwitchStopped):
             return 0
         ledger = Ledger()
-        for (data,) in db.execute("SELECT data FROM journal WHERE seq >= ?", (last[0],)):
-            ledger.feed(decode(data))
+        for (data,) in db.execute(
+            "SELECT data FROM journal"
+            " WHERE seq >= (SELECT max(seq) FROM journal WHERE starts) ORDER BY seq"
+        ):
+            for event in decode_batch(data):
+                if isinstance(event, SwitchStarted):
+                    ledger = Ledger()
+                ledger.feed(event)
         open_count = ledger.open
-        entries: list[tuple[float, str, str]] = []
-        rows: dict[type, list[tuple[Any, ...]]] = {}
         closing = [*ledger.closing_events(Reason.RESTART)]
         closing.append(SwitchStopped(ledger.last_at, Reason.RESTART))
-        for event in closing:
-            entries.append((event.at, type(event).__name__, encode(event).decode()))
-            for row in ledger.feed(event):
-                rows.setdefault(type(row), []).append(msgspec.structs.astuple(row))
+        entry, rows = _booked(closing, ledger)
         db.execute("BEGIN IMMEDIATE")
-        db.executemany(_JOURNAL, entries)
+        db.execute(_JOURNAL, entry)
         for kind, values in rows.items():
             db.executemany(_INSERTS[kind], values)
         db.execute("COMMIT")
         return open_count
+
+
+def _booked(batch: list[Event], ledger: Ledger) -> tuple[_Entry, _Rows]:
+    """The journal's entry of a batch, and the rows that it completes."""
+    rows: _Rows = {}
+    starts = False
+    for event in batch:
+        if type(event) is SwitchStarted:
+            starts = True
+        for row in ledger.feed(event):
+            values = rows.get(type(row))
+            if values is None:
+                values = rows[type(row)] = []
+            values.append(astuple(row))
+    at = batch[0].at if batch else 0.0
+    return (at, len(batch), starts, encode_batch(batch).decode()), rows
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

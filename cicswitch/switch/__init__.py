@@ -12,6 +12,7 @@ and ports, never a shell.
     listening  what each leg hears, and what is recorded
 """
 
-from cicswitch.switch.conductor import Conductor, Environment
+from cicswitch.switch.conductor import Conductor
+from cicswitch.switch.environment import Environment
 
 __all__ = ["Conductor", "Environment"]

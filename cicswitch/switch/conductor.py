@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from msgspec import Struct
 
 from cicswitch import ports
 from cicswitch.acd import commands as acd
@@ -24,14 +22,13 @@ from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.config import Config
 from cicswitch.core.errors import CommandError
-from cicswitch.core.ids import Tokens
-from cicswitch.core.timers import TimerWheel
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
+from cicswitch.switch.environment import Environment
 from cicswitch.switch.features import FeatureCodes
 from cicswitch.switch.listening import Listening
 from cicswitch.switch.queueing import Queueing
@@ -39,33 +36,11 @@ from cicswitch.switch.steps import Steps
 from cicswitch.switch.transfers import Transfers
 
 if TYPE_CHECKING:
-    from cicswitch.ports import Journal, Leg, Legs, MediaPlane, Speech, Tasks
+    from cicswitch.ports import Leg
 
-__all__ = ["Conductor", "Environment"]
+__all__ = ["Conductor"]
 
 log = structlog.get_logger("switch")
-
-
-class Environment(Struct):
-    """What the composition root gives the conductor."""
-
-    config: Config
-    legs: Legs
-    media: MediaPlane
-    journal: Journal
-    speech: Speech
-    tasks: Tasks
-    wheel: TimerWheel
-    tokens: Tokens
-    clock: Callable[[], float]
-    prompt: Callable[[str, str], Path | None]
-    """(name, language) -> the file, or None."""
-    can_record: Callable[[], bool]
-    recordings: Path
-    voicemail: Path
-    music: str
-    functions: dict[str, Callable[..., Any]]
-    """Python steps of an embedding program."""
 
 
 class Conductor:
@@ -268,7 +243,7 @@ class Conductor:
         direct = not code and found is None and device and self.env.legs.is_device(event.called)
         call = self.new_call(leg, event.peer, event.caller, event.called)
         call.caller_name = event.caller_name
-        flow = f"{Path(found[1].file).name} {found[0].flow}" if found else ""
+        flow = f"{found[1].name} {found[0].flow}" if found else ""
         self.emit(
             ev.InteractionStarted(
                 event.at, call.id, "voice", event.peer, event.caller, event.called, flow

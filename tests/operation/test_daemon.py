@@ -234,7 +234,7 @@ def committed(folder: Path, kind: str) -> None:
     """Wait until an event of a kind is on disk."""
     for _ in range(200):
         with contextlib.closing(sqlite3.connect(folder / "store.db", timeout=5)) as db:
-            if db.execute("SELECT 1 FROM journal WHERE type = ?", (kind,)).fetchone():
+            if db.execute("SELECT 1 FROM event WHERE type = ?", (kind,)).fetchone():
                 return
         signal.sigtimedwait([], 0.05)
     raise AssertionError(f"no {kind} in the journal")

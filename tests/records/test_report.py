@@ -7,7 +7,7 @@ import pytest
 from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
-from cicswitch.records.journal import Event, decode, encode
+from cicswitch.records.journal import Event, decode_batch, encode_batch
 from cicswitch.records.ledger import (
     AgentSegment,
     HandledRecord,
@@ -118,4 +118,4 @@ def test_what_a_crash_left_open_is_closed_with_its_reason() -> None:
 
 @pytest.mark.parametrize("event", CALL, ids=lambda event: type(event).__name__)
 def test_an_event_comes_back_from_the_journal_as_it_was(event: Event) -> None:
-    assert decode(encode(event)) == event
+    assert decode_batch(encode_batch([event])) == [event]

@@ -13,7 +13,8 @@ from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import Conflict
 from cicswitch.legs.sip.status import reason_header, reason_of, status_of
 from cicswitch.ports import MediaExhausted, MediaLegClosed, MediaParams, MediaStats
-from cicswitch.sdp.offer_answer import Local, Negotiated, Origin, accept_answer, answer, make_offer
+from cicswitch.sdp.model import Local, Negotiated, Origin
+from cicswitch.sdp.offer_answer import accept_answer, answer, make_offer
 from cicswitch.sdp.parse import SdpError
 from cicswitch.sip.session import InviteSession, SessionState
 
@@ -73,7 +74,7 @@ class SipLeg:
         address = self._stack.media.open(self.id, ipv6=ipv6, near=near)
         self._media_open = True
         if codec in codecs and codecs[0] != codec:
-            codecs = (codec, *(name for name in codecs if name != codec))
+            codecs = (codec, *[name for name in codecs if name != codec])
         origin = Origin(str(self._stack.next_origin()))
         self._local = Local(address.host, address.port, origin, codecs)
         return self._local

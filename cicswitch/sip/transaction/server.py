@@ -73,7 +73,7 @@ def response_path(request: Request, flow: Flow) -> tuple[str, Flow]:
         # the value of the parameter to the source port of the request. [...] MUST insert a
         # "received" parameter".
         via = via.replace(";rport", f";received={host};rport={port}", 1)
-    else:
+    elif sent_by != f"{host}:{port}" or "," in via or ";rport" in via:
         via, flow = _old_path(via, sent_by, flow)
     if repeated is not None and "Via" in repeated:
         rest = repeated["Via"][1:]
