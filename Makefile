@@ -8,7 +8,7 @@ DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core
 
 .PHONY: run demo test check bench soak setup setup-debian lock clean
 
-run: $(VENV)/.run
+run: $(VENV)/.installed
 	$(BIN)/cicswitch run
 
 demo: setup
@@ -23,7 +23,14 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/cicswitch check cicswitch.toml
 	$(BIN)/cicswitch dialplan test --config cicswitch.toml
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+# The sources, and then what is installed: the hot modules as native code, if this machine can
+# build them.
+TESTS = $(BIN)/python -m pytest && if test -e $(VENV)/.native; then \
+	echo "and the native build:"; CICSWITCH_TEST=native $(BIN)/python -m pytest $(NATIVE_TESTS); fi
+NATIVE_TESTS := tests/sip tests/sdp tests/acd tests/dialplan tests/fuzz tests/journeys \
+	tests/interop tests/operation
 
 bench: setup
 	$(BIN)/cicswitch bench all
@@ -31,23 +38,34 @@ bench: setup
 soak: setup
 	$(BIN)/python -m pytest -m soak
 
-setup: $(VENV)/.dev setup-debian
+setup: $(VENV)/.dev $(VENV)/.installed setup-debian
 
-# What the switch itself needs: no compiler, no test tools.
-$(VENV)/.run: requirements.lock pyproject.toml
-	@test -e $(VENV)/.dev -a $(VENV)/.dev -nt requirements.lock || $(MAKE) --no-print-directory venv-run
+# What the switch itself needs, and what builds it.
+$(VENV)/.runtime: requirements-run.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -e $(VENV)/.dev || ( set -x; \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-run.lock )
 	@touch $@
 
-.PHONY: venv-run
-venv-run:
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-run.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-
-$(VENV)/.dev: requirements.lock pyproject.toml
+$(VENV)/.dev: requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The wheel, with the hot modules built to native code where a C compiler and Python's headers are
+# (a minute once, and after each change of a source; `python -m cicswitch.cli` runs the sources).
+SOURCES := $(shell find cicswitch media dialplans -type f -not -name '*.pyc') cicswitch.toml \
+	pyproject.toml hatch_build.py
+
+$(VENV)/.installed: $(VENV)/.runtime $(SOURCES)
+	@echo "building cicswitch; its hot modules to native code takes about a minute"
+	@rm -rf build/wheel $(VENV)/.native
+	CICSWITCH_NATIVE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation \
+	  --wheel-dir build/wheel .
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
+	@if ls build/wheel/*-none-any.whl >/dev/null 2>&1; then \
+	  echo "the sources run as they are: no C compiler, or no Python headers (python3-dev)"; \
+	else touch $(VENV)/.native; fi
 	@touch $@
 
 # command:package pairs; installed where we may, named where we may not.
@@ -74,4 +92,4 @@ lock: $(VENV)/.dev
 	  --extra build pyproject.toml -o requirements-run.lock
 
 clean:
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/out
+	rm -rf $(VENV) build var .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/out

@@ -206,7 +206,6 @@ def switch_under_test(
                 cwd=folder,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
             )
         switch = Switch(folder, port, process.pid, near, far)
         try:

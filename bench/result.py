@@ -10,6 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from cicswitch.core.version import BUILD
+
 __all__ = ["Figure", "Options", "Result", "Series", "machine", "plot", "table"]
 
 OUT = Path(__file__).parent / "out"
@@ -97,6 +99,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
+        "build": BUILD,
     }
 
 

@@ -38,7 +38,7 @@ def write() -> str:
     machine = saved[-1].machine
     lines.append(
         f"Machine: {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']},"
-        f" Python {machine['python']}.\n"
+        f" Python {machine['python']}, cicswitch: {machine.get('build', 'sources')}.\n"
     )
     lines += ["| bench | figure | value | unit | target | |", "|---|---|---:|---|---|---|"]
     for each in saved:

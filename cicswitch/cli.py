@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from cicswitch.core.errors import CicError, CommandError, ConfigError
-from cicswitch.core.version import __version__
+from cicswitch.core.version import BUILD, __version__
 
 __all__ = ["app", "main"]
 
@@ -76,7 +76,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        print(f"cicswitch {__version__}")
+        print(f"cicswitch {__version__} ({BUILD})")
         raise typer.Exit
 
 
@@ -474,10 +474,12 @@ def bench(
     Another switch (`--target`) must let calls in from 127.0.0.2:15060 and dial all numbers out to
     127.0.0.3:15070. Example: cicswitch bench dial --json
     """
-    checkout = Path(__file__).parents[1]
-    if not (checkout / "bench" / "run.py").exists():
+    # This folder, the one that holds the virtual environment, the one that holds the sources.
+    places = (Path.cwd(), Path(sys.prefix).parent, Path(__file__).parents[1])
+    checkout = next((place for place in places if (place / "bench" / "run.py").exists()), None)
+    if checkout is None:
         raise CommandError("bench needs a checkout: the scenarios are not part of the package")
-    sys.path.insert(0, str(checkout))
+    sys.path.append(str(checkout))
     from bench.result import Options
     from bench.run import main as run_bench
 

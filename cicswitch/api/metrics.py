@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 
 from cicswitch.acd.agent import AgentState
 from cicswitch.api.snapshot import health
-from cicswitch.core.version import __version__
+from cicswitch.core.version import BUILD, __version__
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -31,7 +31,9 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         switch = self._switch
         conductor, engine, now = switch.conductor, switch.engine, switch.clock.now()
-        yield InfoMetricFamily("cicswitch_build", "Version", {"version": __version__})
+        yield InfoMetricFamily(
+            "cicswitch_build", "Version", {"version": __version__, "build": BUILD}
+        )
         state = health(switch)
         yield GaugeMetricFamily("cicswitch_up", "1 while nothing is degraded", int(state["ok"]))
         yield GaugeMetricFamily("cicswitch_calls", "Calls in progress", len(conductor.calls))

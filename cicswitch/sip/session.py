@@ -334,7 +334,9 @@ class InviteSession:
             raise Conflict(f"{method}: another offer is in progress")
         self.send_offer(now, method, body, headers)
 
-    def send_offer(self, now: float, method: str, body: bytes, headers: Headers) -> None:
+    def send_offer(
+        self, now: float, method: str, body: bytes, headers: Headers
+    ) -> ClientTransaction:
         """Send a re-INVITE or UPDATE without asking whether it may be sent."""
         extra = (
             f"{self.auth_lines}Contact: {self.contact}\r\n{self.agent.invite_lines}"
@@ -343,7 +345,8 @@ class InviteSession:
         if body:
             extra += "Content-Type: application/sdp\r\n"
             self.last_body = body
-        self.offer = self.send(now, method, extra, body, user=self)
+        self.offer = offer = self.send(now, method, extra, body, user=self)
+        return offer
 
     def accept_reinvite(self, now: float, body: bytes = b"", headers: Headers = ()) -> None:
         """Answer a ReinviteReceived with 200."""

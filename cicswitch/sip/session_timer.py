@@ -86,10 +86,9 @@ def _on_timer(now: float, session: InviteSession) -> None:
         return
     if session.offer is None and session.pending is None and session.offer_retry is None:
         if refresh.by_update:
-            session.send_offer(now, "UPDATE", b"", ())
+            refresh.quiet = session.send_offer(now, "UPDATE", b"", ())
         else:
-            session.send_offer(now, "INVITE", session.last_body, ())
-        refresh.quiet = session.offer
+            refresh.quiet = session.send_offer(now, "INVITE", session.last_body, ())
     # If the refresh gets no answer that starts a new interval, try again, later end the session.
     refresh.timer = agent.wheel.at(now + refresh.interval_s / 4, _on_timer, session)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cicswitch.core.version import __version__
+from cicswitch.core.version import BUILD, __version__
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -17,7 +17,7 @@ def welcome(switch: Switch, http_port: int | None) -> str:
     config = switch.config
     listeners = switch.sip.listeners
     where = ", ".join(f"{item.transport} {item.sent_by}" for item in listeners)
-    lines = [f"cicswitch {__version__} is up.", f"  SIP       {where}"]
+    lines = [f"cicswitch {__version__} ({BUILD}) is up.", f"  SIP       {where}"]
     if http_port is not None:
         host = config.http_endpoint().host
         shown = f"[{host}]" if ":" in host else host

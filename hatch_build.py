@@ -1,0 +1,89 @@
+"""Builds the hot modules to native code, where that is asked for and a C compiler is there.
+
+    CICSWITCH_NATIVE=1 pip wheel --no-deps .
+
+The sources stay the program: a wheel without the variable, or on a machine without compiler or
+Python's headers, runs them as they are, and so does an interpreter that has no build for itself.
+Which modules are built stands in pyproject.toml, with the reason for those that are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+WANTED = os.environ.get("CICSWITCH_NATIVE", "") not in ("", "0")
+
+
+def missing() -> str:
+    """What a native build lacks here; empty when it lacks nothing."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        return f"the C compiler {compiler}"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "Python's headers (Debian: python3-dev)"
+    return ""
+
+
+class NativeBuild(BuildHookInterface[Any]):
+    """The hook of the wheel."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """What the build needs beside hatchling."""
+        return ["mypy[mypyc]", "setuptools"] if WANTED else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and put the extension modules beside their sources in the wheel."""
+        if not WANTED or version == "editable":
+            return
+        if lack := missing():
+            print(f"building without native code: {lack} is missing", file=sys.stderr)
+            return
+        root = Path(self.root)
+        modules = self._modules(root)
+        target = root / "build" / "native"
+        shutil.rmtree(target / "lib", ignore_errors=True)
+        _compile(root, modules, target)
+        for built in (target / "lib").rglob("*.so"):
+            build_data["force_include"][str(built)] = str(built.relative_to(target / "lib"))
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def _modules(self, root: Path) -> list[str]:
+        left_out = {path for pattern in self.config["except"] for path in root.glob(pattern)}
+        found = {path for pattern in self.config["modules"] for path in root.glob(pattern)}
+        return sorted(str(path.relative_to(root)) for path in found - left_out)
+
+
+def _compile(root: Path, modules: list[str], target: Path) -> None:
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+    from setuptools.command.build_ext import build_ext
+
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        extensions = mypycify(
+            modules,
+            opt_level="2",
+            debug_level="0",
+            multi_file=True,
+            group_name="cicswitch",
+            target_dir=str(target / "c"),
+        )
+        command = build_ext(Distribution({"name": "cicswitch", "ext_modules": extensions}))
+        command.build_lib = str(target / "lib")
+        command.build_temp = str(target / "temp")
+        command.parallel = os.cpu_count() or 1
+        command.ensure_finalized()
+        command.run()
+    finally:
+        os.chdir(before)
