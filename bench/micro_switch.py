@@ -1,6 +1,8 @@
-"""What one dialled two-leg call costs the signalling process, in memory: no socket, no worker.
+"""What one two-leg call costs the signalling process, in memory: no socket, no worker.
 
-    python bench/micro_switch.py [calls] [--profile [KEY]]
+    python bench/micro_switch.py [calls] [--queue] [--profile [KEY]]
+
+With `--queue` the call goes through a queue to one of 200 agents, else through a `dial` step.
 
 The whole switch runs, from datagram to journal: SIP, legs, conductor, dialplan, ladder, log line.
 Only the media worker, the disk and the sockets are left out, so it is what the interpreter costs
@@ -23,6 +25,8 @@ from typing import Any
 
 from bench.harness import CONFIG, DIAL_PLAN
 from bench.micro_sip import OFFER, request_of_a, response_of_b, value
+from bench.queue import PLAN as QUEUE_PLAN
+from bench.queue import config as queue_config
 from cicswitch.config import load, parse_endpoint
 from cicswitch.daemon import Switch
 from cicswitch.ports import MediaAddress, MediaLegClosed, MediaParams, MediaStats
@@ -66,12 +70,13 @@ class _Silence:
         self._switch.conductor.post(MediaLegClosed(leg, _STATS))
 
 
-def make(folder: Path) -> Switch:
+def make(folder: Path, *, queue: bool = False) -> Switch:
     """A switch with its trunks, and nothing of the outside world."""
-    (folder / "plan.toml").write_text(DIAL_PLAN)
+    (folder / "plan.toml").write_text(QUEUE_PLAN if queue else DIAL_PLAN)
     ports = {"port": 5060, "http": 8080, "near_port": 5080, "far_port": 5090, "max_calls": 10_000}
+    extra = queue_config(200) if queue else ""
     hosts = {"near_host": "10.0.0.9", "far_host": "10.0.0.8"}
-    (folder / "cicswitch.toml").write_text(CONFIG.format(**ports, **hosts, extra=""))
+    (folder / "cicswitch.toml").write_text(CONFIG.format(**ports, **hosts, extra=extra))
     switch = Switch(load(folder / "cicswitch.toml"))
     silence: Any = _Silence(switch)
     switch.media = switch.sip.media = switch.conductor.env.media = silence
@@ -94,6 +99,7 @@ def run(switch: Switch, calls: int) -> float:
     sent: list[bytes] = []
     stack.transports.send = lambda flow, data: sent.append(data)  # type: ignore[method-assign]
     clock = time.thread_time
+    called = b"sip:5000@" if switch.engine.queues else b"sip:1000@"
     spent = 0.0
 
     def step(data: bytes, flow: Flow) -> list[bytes]:
@@ -106,15 +112,21 @@ def run(switch: Switch, calls: int) -> float:
 
     for number in range(calls):
         to = b"<sip:1000@10.0.0.1>"
-        out = step(request_of_a(number, b"INVITE", to, 1, OFFER), near)
+        out = step(
+            request_of_a(number, b"INVITE", to, 1, OFFER).replace(b"sip:1000@", called), near
+        )
         invite = next(data for data in out if data.startswith(b"INVITE"))
         tag = b";tag=btag%d" % number
+        oks = [data for data in out if data.startswith(b"SIP/2.0 200")]
+        if oks:  # a queue answers first
+            to = value(oks[0], b"To")
+            step(request_of_a(number, b"ACK", to, 1), near)
         step(response_of_b(invite, b"100 Trying", b""), far)
         step(response_of_b(invite, b"180 Ringing", tag), far)
         out = step(response_of_b(invite, b"200 OK", tag, OFFER), far)
-        ok = next(data for data in out if data.startswith(b"SIP/2.0 200"))
-        to = value(ok, b"To")
-        step(request_of_a(number, b"ACK", to, 1), near)
+        if not oks:
+            to = value(next(data for data in out if data.startswith(b"SIP/2.0 200")), b"To")
+            step(request_of_a(number, b"ACK", to, 1), near)
         out = step(request_of_a(number, b"BYE", to, 2), near)
         bye = next(data for data in out if data.startswith(b"BYE"))
         step(response_of_b(bye, b"200 OK", b""), far)
@@ -134,9 +146,10 @@ def main(arguments: list[str]) -> None:
     asyncio.get_running_loop = _NoLoop  # type: ignore[assignment]  # nothing here waits
     numbers = [int(item) for item in arguments if item.isdigit()]
     calls = numbers[0] if numbers else 3_000
+    queue = "--queue" in arguments
     with tempfile.TemporaryDirectory() as name, Path(os.devnull).open("w") as nowhere:
         logs.configure("info", "json", True, nowhere)
-        switch = make(Path(name))
+        switch = make(Path(name), queue=queue)
         gc.collect()
         gc.disable()
         run(switch, 200)
@@ -149,7 +162,8 @@ def main(arguments: list[str]) -> None:
             pstats.Stats(profile).sort_stats(key).print_stats(70)
             return
         best = min(run(switch, calls) for _ in range(5)) / calls * 1e6
-    print(f"{best:.1f} us a dialled call, best of 5")
+    kind = "queued" if queue else "dialled"
+    print(f"{best:.1f} us a {kind} call, best of 5")
 
 
 if __name__ == "__main__":

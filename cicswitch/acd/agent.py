@@ -26,7 +26,10 @@ class AgentState(IntEnum):
     @property
     def word(self) -> str:
         """The name in events, reports and metrics."""
-        return self.name.lower().replace("_", "-")
+        return _WORDS[self]
+
+
+_WORDS = {state: state.name.lower().replace("_", "-") for state in AgentState}
 
 
 class AgentInput(IntEnum):

@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import (
 from cicswitch.acd.agent import AgentState
 from cicswitch.api.snapshot import health
 from cicswitch.core.version import BUILD, __version__
+from cicswitch.runtime.log import JsonLogger
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -78,6 +79,9 @@ class _Collector:
             "cicswitch_journal_committed", "Events on disk", switch.store.committed_events
         )
         yield CounterMetricFamily("cicswitch_journal_lost", "Events lost", switch.store.lost)
+        yield CounterMetricFamily(
+            "cicswitch_log_lines_lost", "Log lines that could not be written", JsonLogger.unwritten
+        )
         yield GaugeMetricFamily(
             "cicswitch_gc_pause_max_seconds", "Longest collector pause", switch.gc_pause_max_s
         )

@@ -8,12 +8,16 @@ the default one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cicswitch.core.errors import NotFound
 
-__all__ = ["Library", "data_dir"]
+__all__ = ["FRESH_S", "Library", "data_dir"]
+
+FRESH_S = 5.0
+_MOST = 10_000
 
 
 def data_dir() -> Path | None:
@@ -28,13 +32,36 @@ def data_dir() -> Path | None:
 class Library:
     """Looks names up in folders, the first one first."""
 
-    def __init__(self, folders: Sequence[Path] = (), *, default_language: str = "en") -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path] = (),
+        *,
+        default_language: str = "en",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         ours = data_dir()
         self.folders: tuple[Path, ...] = (*folders, *((ours,) if ours is not None else ()))
         self.default_language = default_language
+        self._clock = clock
+        self._found: dict[tuple[str, str], tuple[float, Path]] = {}
 
     def find(self, name: str, language: str = "") -> Path:
-        """The file of a prompt, music or tone. Raises `NotFound` with what was looked for."""
+        """The file of a prompt, music or tone. Raises `NotFound` with what was looked for.
+
+        What was found is looked for again after `FRESH_S`: a file that an operator puts before ours
+        is heard by then, and a busy queue does not ask the disk for its music at every call.
+        """
+        now = self._clock()
+        known = self._found.get((name, language))
+        if known is not None and now - known[0] < FRESH_S:
+            return known[1]
+        path = self._look_for(name, language)
+        if len(self._found) >= _MOST:
+            self._found.clear()
+        self._found[name, language] = (now, path)
+        return path
+
+    def _look_for(self, name: str, language: str) -> Path:
         for relative in self._candidates(name, language):
             for folder in self.folders:
                 path = (folder / relative).resolve()

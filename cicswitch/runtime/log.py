@@ -11,17 +11,18 @@ import logging
 import sys
 import time
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-__all__ = ["PERSONAL", "configure", "redacted"]
+__all__ = ["PERSONAL", "JsonLogger", "configure", "redacted"]
 
 PERSONAL = frozenset({"caller", "called", "caller_name", "number", "target"})
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_NAMES = {number: name for name, number in _LEVELS.items()}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -31,8 +32,9 @@ def redacted(value: str) -> str:
 
 
 def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    for key in PERSONAL & event.keys():
-        event[key] = redacted(str(event[key]))
+    for key in event:
+        if key in PERSONAL:
+            event[key] = redacted(str(event[key]))
     return event
 
 
@@ -47,31 +49,97 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _json_line(redact: bool) -> Any:
-    """All that makes a line of JSON, in one processor: every call writes a line."""
+class JsonLogger:
+    """structlog's logger for JSON, without its chain of processors: every call writes a line.
 
-    def line(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
-        if redact:
-            _redact(logger, name, event)
-        event["level"] = name
-        event["at"] = _stamp()
-        if "exc_info" in event:
-            event = structlog.processors.format_exc_info(logger, name, event)
-        return _encode(event)
+    Bound values come first. A line that the stream does not take (a full disk, a closed pipe) is
+    lost and counted in `unwritten`: a log must never stop what it tells of.
+    """
 
-    return line
+    level = 20
+    redact = True
+    unwritten = 0
+
+    def __init__(self, logger: BinaryIO, processors: object = None, context: Any = ()) -> None:
+        self._stream = logger
+        self._context: dict[str, Any] = dict(context)
+
+    def bind(self, **values: Any) -> JsonLogger:
+        """A logger whose lines have these values too."""
+        return JsonLogger(self._stream, context={**self._context, **values})
+
+    def new(self, **values: Any) -> JsonLogger:
+        """A logger whose lines have these values only."""
+        return JsonLogger(self._stream, context=values)
+
+    def unbind(self, *keys: str) -> JsonLogger:
+        """A logger without these values. Raises `KeyError` if one is not bound."""
+        context = dict(self._context)
+        for key in keys:
+            del context[key]
+        return JsonLogger(self._stream, context=context)
+
+    def try_unbind(self, *keys: str) -> JsonLogger:
+        """A logger without these values, bound or not."""
+        kept = {key: value for key, value in self._context.items() if key not in keys}
+        return JsonLogger(self._stream, context=kept)
+
+    def log(self, level: int, event: str, **values: Any) -> None:
+        """A line of a level of the standard logger."""
+        if level >= self.level:
+            self._write(_NAMES.get(level, "info"), event, values)
+
+    def debug(self, event: str, **values: Any) -> None:
+        """What only a developer wants to see."""
+        if self.level <= 10:
+            self._write("debug", event, values)
+
+    def info(self, event: str, **values: Any) -> None:
+        """What an operator may want to see."""
+        if self.level <= 20:
+            self._write("info", event, values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        """What an operator should see."""
+        if self.level <= 30:
+            self._write("warning", event, values)
+
+    def error(self, event: str, **values: Any) -> None:
+        """What an operator must see."""
+        self._write("error", event, values)
+
+    def exception(self, event: str, **values: Any) -> None:
+        """An error with the traceback of the exception in hand."""
+        self._write("error", event, {"exc_info": True, **values})
+
+    def _write(self, level: str, event: str, values: dict[str, Any]) -> None:
+        line: EventDict = {"event": event, **self._context, **values}
+        if self.redact:
+            _redact(None, level, line)
+        line["level"] = level
+        line["at"] = _stamp()
+        if "exc_info" in line:
+            line = structlog.processors.format_exc_info(None, level, line)
+        try:
+            self._stream.write(_encode(line) + b"\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            JsonLogger.unwritten += 1
 
 
 def configure(level: str, style: str, redact: bool, stream: TextIO | None = None) -> None:
     """Set up logging for the process. `style`: `json` or `console`. Goes to stderr by default."""
     stream = stream or sys.stderr
-    processors: list[Any]
-    factory: Any
     if style == "json":
-        processors = [_json_line(redact)]
-        factory = structlog.BytesLoggerFactory(stream.buffer)
+        JsonLogger.level, JsonLogger.redact = _LEVELS[level], redact
+        structlog.configure(
+            processors=[],
+            wrapper_class=JsonLogger,
+            logger_factory=lambda *_: stream.buffer,
+            cache_logger_on_first_use=True,
+        )
     else:
-        processors = [_redact] if redact else []
+        processors: list[Any] = [_redact] if redact else []
         processors += [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -81,12 +149,11 @@ def configure(level: str, style: str, redact: bool, stream: TextIO | None = None
                 exception_formatter=structlog.dev.plain_traceback,
             ),
         ]
-        factory = structlog.PrintLoggerFactory(stream)
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=factory,
-        cache_logger_on_first_use=True,
-    )
+        structlog.configure(
+            processors=processors,
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            logger_factory=structlog.PrintLoggerFactory(stream),
+            cache_logger_on_first_use=True,
+        )
     # What libraries say through the standard logger: warnings and worse, in the same stream.
     logging.basicConfig(level=logging.WARNING, stream=stream, force=True)

@@ -13,7 +13,7 @@ import pytest
 
 from cicswitch.core.errors import NotFound, ResourceError
 from cicswitch.media import make_prompts, speech
-from cicswitch.media.library import Library, data_dir
+from cicswitch.media.library import FRESH_S, Library, data_dir
 from cicswitch.media.sources import Sources
 from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import read_wav
@@ -190,6 +190,18 @@ def test_prompts_are_found_by_language_with_a_way_back(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         library.find("../../../etc/passwd")
     assert not library.has("../pyproject")
+
+
+def test_a_prompt_put_before_ours_is_found_after_a_while(tmp_path: Path) -> None:
+    now = [100.0]
+    library = Library([tmp_path], clock=lambda: now[0])
+    ours = library.find("welcome", "en")
+    own = tmp_path / "prompts" / "en" / "welcome.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"")
+    assert library.find("welcome", "en") == ours
+    now[0] += FRESH_S
+    assert library.find("welcome", "en") == own
 
 
 async def test_text_is_spoken_once_and_at_one_level(tmp_path: Path) -> None:
