@@ -5,8 +5,8 @@
 With `--queue` the call goes through a queue to one of 200 agents, else through a `dial` step.
 
 The whole switch runs, from datagram to journal: SIP, legs, conductor, dialplan, ladder, log line.
-Only the media worker, the disk and the sockets are left out, so it is what the interpreter costs
-with everything in the processor's caches: the least that a call can take. Peers are scripted.
+Only the media worker, the disk and the sockets are left out. Peers are scripted, and the clock runs
+as at 1,000 calls/s, so that finished transactions linger as they do in life.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from cicswitch.runtime import log as logs
 from cicswitch.sip.flow import Flow, Listener
 
 _STATS = MediaStats()
+WARM_UP = 35_000
+"""Calls until as many transactions end as begin: 32 s of Timer J."""
 
 
 class _NoLoop:
@@ -90,8 +92,8 @@ def make(folder: Path, *, queue: bool = False) -> Switch:
     return switch
 
 
-def run(switch: Switch, calls: int) -> float:
-    """Seconds of CPU for so many calls."""
+def run(switch: Switch, first: int, calls: int) -> float:
+    """Seconds of CPU for so many calls, numbered from `first`."""
     stack, store = switch.sip, switch.store
     near, far = (switch.sip.trunks.by_name[name].flow for name in ("near", "far"))
     assert near is not None
@@ -110,7 +112,7 @@ def run(switch: Switch, calls: int) -> float:
         spent += clock() - start
         return list(sent)
 
-    for number in range(calls):
+    for number in range(first, first + calls):
         to = b"<sip:1000@10.0.0.1>"
         out = step(
             request_of_a(number, b"INVITE", to, 1, OFFER).replace(b"sip:1000@", called), near
@@ -130,9 +132,10 @@ def run(switch: Switch, calls: int) -> float:
         out = step(request_of_a(number, b"BYE", to, 2), near)
         bye = next(data for data in out if data.startswith(b"BYE"))
         step(response_of_b(bye, b"200 OK", b""), far)
-        if number % 50 == 0:
+        switch.clock._offset += 0.001
+        if number % 10 == 0:
             start = clock()
-            now = switch.clock.now() + 40.0
+            now = switch.clock.now()
             switch.wheel.fire(now)
             switch._after_fire(now)
             spent += clock() - start
@@ -152,16 +155,17 @@ def main(arguments: list[str]) -> None:
         switch = make(Path(name), queue=queue)
         gc.collect()
         gc.disable()
-        run(switch, 200)
+        run(switch, 0, WARM_UP)
         if "--profile" in arguments:
             key = arguments[-1] if arguments[-1] in ("cumtime", "tottime") else "tottime"
             profile: Any = cProfile.Profile()
             profile.enable()
-            run(switch, calls)
+            run(switch, WARM_UP, calls)
             profile.disable()
             pstats.Stats(profile).sort_stats(key).print_stats(70)
             return
-        best = min(run(switch, calls) for _ in range(5)) / calls * 1e6
+        rounds = [run(switch, WARM_UP + each * calls, calls) for each in range(5)]
+        best = min(rounds) / calls * 1e6
     kind = "queued" if queue else "dialled"
     print(f"{best:.1f} us a {kind} call, best of 5")
 

@@ -201,8 +201,10 @@ class ServerTransaction:
         agent.outputs.append((self.flow, data))
         if status < 200 or before >= _COMPLETED:
             return
+        # What lingers for 32 s keeps the least that it needs.
         self.request = None
         self.user = None
+        self.head = self.tail = self.tag = ""
         if self.table is REQUEST_SERVER:
             # Timer J: 64*T1 on unreliable transports, zero on reliable ones.
             if self.flow.listener.reliable:
