@@ -3,19 +3,27 @@
 Every line has `event` and `at`; lines about a call have `interaction_id`. Keys in `PERSONAL` hold
 what identifies a person and are shortened unless `logging.redact` is off; `Secret` values show
 nothing in any case.
+
+A line that cannot be written, because the disk is full or the reader is gone, is counted and never
+stops what logged it. `failure()` says so for `/health`, and the first line that gets through again
+is preceded by one that says how many were lost.
 """
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-__all__ = ["PERSONAL", "configure", "redacted"]
+__all__ = ["PERSONAL", "Sink", "configure", "failure", "redacted", "retry"]
 
 PERSONAL = frozenset({"caller", "called", "caller_name", "number", "target"})
 
@@ -38,33 +46,129 @@ def _render(_logger: WrappedLogger, _name: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
+class Sink:
+    """Where lines go: a stream that may fail. `notice(lines, reason)` words what was lost."""
+
+    def __init__(self, stream: TextIO, notice: Callable[[int, str], bytes]) -> None:
+        self.lost = 0
+        """Lines lost since one got through."""
+        self.reason = ""
+        """Why they were."""
+        self._stream = stream
+        self._notice = notice
+        self._cut = False
+        self._lock = threading.Lock()
+        try:
+            stream.flush()
+            self._fd = stream.fileno()
+        except (OSError, io.UnsupportedOperation):
+            self._fd = -1  # a stream of a test or of an embedding program
+
+    def write(self, message: str | bytes) -> None:
+        """Write one line; never raises."""
+        data = message if isinstance(message, bytes) else message.encode("utf-8", "replace")
+        with self._lock:
+            if not (self._told() and self._put(data)):
+                self.lost += 1
+
+    def retry(self) -> None:
+        """If lines were lost, see whether they get through again."""
+        with self._lock:
+            self._told()
+
+    def _told(self) -> bool:
+        if self.lost and self._put(self._notice(self.lost, self.reason)):
+            self.lost, self.reason = 0, ""
+        return not self.lost
+
+    def _put(self, data: bytes) -> bool:
+        # A line that broke off is ended first, so that the next one stands alone.
+        data = b"\n" * self._cut + data + b"\n"
+        try:
+            if self._fd < 0:
+                self._stream.write(data.decode("utf-8", "replace"))
+                self._stream.flush()
+                return True
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+                self._cut = bool(view)
+        except (OSError, ValueError) as error:
+            self.reason = getattr(error, "strerror", None) or str(error)
+            return False
+        return True
+
+
+class _Lines:
+    """The logger that structlog calls by level."""
+
+    __slots__ = ("msg",)
+
+    def __init__(self, sink: Sink) -> None:
+        self.msg = sink.write
+
+    def __getattr__(self, level: str) -> Callable[[str | bytes], None]:
+        return self.msg
+
+
+class _Standard(logging.Handler):
+    """What libraries say through the standard logger, as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        level = max(10, min(50, record.levelno // 10 * 10))
+        log.log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+
+
+_sink: Sink | None = None
+
+
+def failure() -> str:
+    """Why lines are being lost, and how many; empty when all is well."""
+    if _sink is None or not _sink.lost:
+        return ""
+    return f"{_sink.lost} lines could not be written: {_sink.reason}"
+
+
+def retry() -> None:
+    """If lines were lost, see whether they get through again."""
+    if _sink is not None:
+        _sink.retry()
+
+
 def configure(level: str, style: str, redact: bool, stream: TextIO | None = None) -> None:
     """Set up logging for the process. `style`: `json` or `console`. Goes to stderr by default."""
+    global _sink
     stream = stream or sys.stderr
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
     processors: list[Any] = [structlog.contextvars.merge_contextvars]
     if redact:
         processors.append(_redact)
-    processors += [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-    ]
-    factory: Any
+    processors += [structlog.processors.add_log_level, stamp]
+    last: list[Any]
     if style == "json":
-        processors += [structlog.processors.format_exc_info, _render]
-        factory = structlog.BytesLoggerFactory(stream.buffer)
+        last = [structlog.processors.format_exc_info, _render]
     else:
-        colors = stream.isatty()
-        processors.append(
+        last = [
             structlog.dev.ConsoleRenderer(
-                colors=colors, timestamp_key="at", exception_formatter=structlog.dev.plain_traceback
+                colors=stream.isatty(),
+                timestamp_key="at",
+                exception_formatter=structlog.dev.plain_traceback,
             )
-        )
-        factory = structlog.PrintLoggerFactory(stream)
+        ]
+
+    def notice(lines: int, reason: str) -> bytes:
+        event: Any = {"event": "log_lines_lost", "lines": lines, "error": reason, "level": "error"}
+        for processor in (stamp, last[-1]):
+            event = processor(None, "error", event)
+        return event if isinstance(event, bytes) else str(event).encode()
+
+    _sink = sink = Sink(stream, notice)
     structlog.configure(
-        processors=processors,
+        processors=[*processors, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=factory,
+        logger_factory=lambda *_: _Lines(sink),
         cache_logger_on_first_use=True,
     )
     # What libraries say through the standard logger: warnings and worse, in the same stream.
-    logging.basicConfig(level=logging.WARNING, stream=stream, force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Standard()], force=True)

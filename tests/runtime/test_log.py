@@ -1,0 +1,115 @@
+"""Logging goes on where its stream does not."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+import structlog
+
+from cicswitch.runtime import log
+from tests.support.disk import small_disk
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Logging belongs to the process: hand it back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    log.configure("info", "console", True, io.StringIO())
+    root.handlers[:] = handlers
+    structlog.reset_defaults()
+
+
+def said(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_lines_that_a_full_disk_refuses_are_counted_and_told(tmp_path: Path, style: str) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk, (disk.path / "log").open("a") as stream:
+        log.configure("info", style, True, stream)
+        logger = structlog.get_logger("test")
+        logger.info("first")
+        disk.fill()
+        for number in range(100):
+            logger.info("not_there", filler="-" * 100, number=number)
+        assert "No space left on device" in log.failure()
+        log.retry()
+        assert log.failure()
+        disk.make_room()
+        log.retry()
+        assert log.failure() == ""
+        logger.info("last")
+        lines = (disk.path / "log").read_text().splitlines()
+    assert "first" in lines[0]
+    assert "log_lines_lost" in lines[-2]
+    assert "No space left on device" in lines[-2]
+    assert "last" in lines[-1]
+    # Some fitted into the file's last page and one may have broken off there; all others counted.
+    through = sum("number" in line for line in lines)
+    told = re.search(r"\blines\W+(\d+)", lines[-2])
+    assert told is not None
+    assert abs(through + int(told[1]) - 100) <= 1
+
+
+def test_a_reader_that_is_gone_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    log.configure("info", "json", True, Gone())
+    structlog.get_logger("test").info("said_to_nobody")
+    assert log.failure() == "1 lines could not be written: Broken pipe"
+    log.configure("info", "json", True, sys.stderr)
+    structlog.get_logger("test").info("said_again")
+    assert log.failure() == ""
+    assert said(capfd.readouterr().err)[0]["event"] == "said_again"
+
+
+def test_what_libraries_say_is_a_line_of_ours() -> None:
+    stream: TextIO = io.StringIO()
+    log.configure("info", "json", True, stream)
+    try:
+        raise ValueError("nothing fits")
+    except ValueError:
+        logging.getLogger("uvicorn.error").exception("request %d failed", 7)
+    assert isinstance(stream, io.StringIO)
+    (line,) = said(stream.getvalue())
+    assert line["event"] == "request 7 failed"
+    assert line["logger"] == "uvicorn.error"
+    assert line["level"] == "error"
+    assert "ValueError: nothing fits" in str(line["exception"])
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)],
+)
+def test_the_level_says_what_is_left_out(level: str, heard: int) -> None:
+    stream = io.StringIO()
+    log.configure(level, "json", True, stream)
+    logger = structlog.get_logger("test")
+    logger.debug("a")
+    logger.info("b")
+    logger.warning("c")
+    logger.error("d")
+    assert len(said(stream.getvalue())) == heard
+
+
+def test_what_identifies_a_person_is_shortened_unless_told_otherwise() -> None:
+    for redact, number in ((True, "…78"), (False, "+82212345678")):
+        stream = io.StringIO()
+        log.configure("info", "json", redact, stream)
+        structlog.get_logger("test").info("call", caller="+82212345678")
+        assert said(stream.getvalue())[0]["caller"] == number
