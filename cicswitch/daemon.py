@@ -33,6 +33,7 @@ from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import repair
 from cicswitch.records.journal import Event
 from cicswitch.records.today import Today
+from cicswitch.runtime import log as logs
 from cicswitch.runtime.clock import Clock, WheelDriver
 from cicswitch.runtime.garbage import GarbageKeeper
 from cicswitch.runtime.overload import OverloadGate
@@ -46,6 +47,8 @@ log = structlog.get_logger("daemon")
 
 _REPAIR_S = 2 * 86400
 """How far back recordings are looked at after a crash; no call lasts longer."""
+_CHECK_S = 2.0
+"""How often the disk is looked at: a recorded call writes 32 KB a second."""
 
 
 def _media_settings(config: Config) -> MediaSettings:
@@ -132,6 +135,7 @@ class Switch:
                 clock=self.clock.now,
                 prompt=self._prompt,
                 can_record=lambda: "recording" not in self.degraded,
+                recorded=self._recorded,
                 recordings=config.path(config.recording.directory),
                 voicemail=config.path(config.recording.voicemail),
                 music=config.media.music,
@@ -378,24 +382,44 @@ class Switch:
                 except (OSError, ResourceError) as error:
                     log.warning("recording_not_repaired", file=path.name, error=str(error))
 
+    def _recorded(self, error: str) -> None:
+        """A recording was closed, complete or with what ended it early."""
+        if not error:
+            self.degraded.pop("recorder", None)
+            return
+        self.degraded["recorder"] = error
+        self._look_at_disk()  # a full disk is told at once, and nothing more is begun
+
     def _check_disk(self) -> None:
-        least = self.config.recording.min_free_mb
-        folder = self.config.path(self.config.recording.directory)
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        try:
-            free = shutil.disk_usage(folder).free // 2**20
-        except OSError as error:
-            self.degraded["recording"] = f"{folder}: {error.strerror}"
-        else:
-            if free < least:
-                reason = f"{free} MB are free at {folder}, {least} are the least"
+        self._look_at_disk()
+        logs.retry()
+        self._disk_timer = asyncio.get_running_loop().call_later(_CHECK_S, self._check_disk)
+
+    def _look_at_disk(self) -> None:
+        recording = self.config.recording
+        for folder in (recording.directory, recording.voicemail):
+            reason = _too_little(self.config.path(folder), recording.min_free_mb)
+            if reason:
                 if "recording" not in self.degraded:
                     log.error("recording_degraded", error=reason)
                 self.degraded["recording"] = reason
-            elif self.degraded.pop("recording", None) is not None:
-                log.info("recording_recovered", free_mb=free)
-        self._disk_timer = asyncio.get_running_loop().call_later(10.0, self._check_disk)
+                return
+        if self.degraded.pop("recording", None) is not None:
+            self.degraded.pop("recorder", None)  # it failed for want of the space that is there now
+            log.info("recording_recovered")
+
+
+def _too_little(folder: Path, least_mb: int) -> str:
+    """What is wrong with the disk of a folder that may not be there yet; "" if nothing is."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if free >= max(1, least_mb * 2**20):
+        return ""
+    return f"{free // 2**20} MB are free at {folder}, {least_mb} are the least"
 
 
 async def serve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cicswitch.acd.agent import AgentState
+from cicswitch.runtime import log
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -18,6 +19,8 @@ def health(switch: Switch) -> dict[str, Any]:
     for name, trunk in switch.sip.trunks.by_name.items():
         if not trunk.up:
             degraded[f"trunk {name}"] = "it does not answer, or refuses our registration"
+    if lost := log.failure():
+        degraded["log"] = lost
     figures = switch.media.figures()
     if not figures.get("workers", 1):
         degraded["media"] = "no media worker is running"

@@ -61,6 +61,8 @@ class Environment(Struct):
     prompt: Callable[[str, str], Path | None]
     """(name, language) -> the file, or None."""
     can_record: Callable[[], bool]
+    recorded: Callable[[str], None]
+    """Told of each recording that was closed: "", or the error that ended it early."""
     recordings: Path
     voicemail: Path
     music: str
@@ -518,9 +520,21 @@ class Conductor:
 
     def _recording_closed(self, event: ports.RecordingClosed) -> None:
         interaction, _, kind = event.recording_id.partition("-")
+        self.env.recorded(event.error)
+        call = self.calls.get(interaction)
+        if event.error:
+            log.error("recording_failed", interaction_id=interaction, error=event.error)
+            if call is not None and call.recording == event.recording_id:
+                call.recording = ""
         if kind.startswith("vm:"):
             box = kind.removeprefix("vm:")
-            self.emit(ev.VoicemailLeft(self.now, interaction, box, event.path, event.duration_ms))
+            self.emit(
+                ev.VoicemailLeft(
+                    *(self.now, interaction, box, event.path, event.duration_ms, event.error)
+                )
+            )
+            if event.error and call is not None and call.phase is Phase.VOICEMAIL:
+                self.steps.end_voicemail(call, "failed")
             return
         self.emit(
             ev.RecordingEnded(
