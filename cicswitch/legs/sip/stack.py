@@ -105,7 +105,9 @@ class SipStack:
             max_expires_s=config.sip.register_max_s,
             max_contacts=config.sip.max_contacts,
         )
-        self.transports = SipTransports(self._received, self._flow_failed, clock.now)
+        self.transports = SipTransports(
+            self._received, self._flow_failed, clock.now, in_use=self._connections_in_use
+        )
         self._handlers: dict[type, Callable[[Any], None]] = {
             sip.InviteReceived: self._invited,
             sip.ProvisionalReceived: self._provisional,
@@ -202,6 +204,12 @@ class SipStack:
         self.agent.flow_failed(flow, now)
         self.registrar.flow_failed(flow, now)
         self.touch()
+
+    def _connections_in_use(self) -> set[int]:
+        flows = self.registrar.flows() | {
+            (session.dialog or session).flow for session in self.agent.session_table.values()
+        }
+        return {flow.connection for flow in flows if flow.connection is not None}
 
     def touch(self) -> None:
         """Something was asked of the core outside a pump: pump soon."""

@@ -39,12 +39,23 @@ def international(number: str, country: str) -> str:
 class Trunk:
     """One trunk: its configuration, its address, and what keeps it alive."""
 
-    __slots__ = ("calls", "config", "credentials", "flow", "name", "ping", "registration", "remote")
+    __slots__ = (
+        "calls",
+        "config",
+        "credentials",
+        "flow",
+        "name",
+        "ping",
+        "registration",
+        "remote",
+        "transport",
+    )
 
     def __init__(self, name: str, config: TrunkConfig) -> None:
         self.name = name
         self.config = config
         endpoint = parse_endpoint(config.address, ("udp", "tcp"), 5060)
+        self.transport = endpoint.transport
         self.remote = (endpoint.host, endpoint.port)
         self.flow: Flow | None = None
         self.calls = 0
@@ -129,6 +140,7 @@ class Trunks:
     def __init__(self, trunks: dict[str, TrunkConfig]) -> None:
         self.by_name: dict[str, Trunk] = {}
         self._by_remote: dict[tuple[str, int], Trunk] = {}
+        self._by_host: dict[str, Trunk] = {}
         self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Trunk]] = []
         self._cache: dict[str, Trunk | None] = {}
         for name, config in trunks.items():
@@ -136,22 +148,25 @@ class Trunks:
 
     def add(self, trunk: Trunk) -> None:
         """Take in a trunk, in place of one of the same name."""
-        self.remove(trunk.name)
         self.by_name[trunk.name] = trunk
-        self._by_remote[trunk.remote] = trunk
-        self._networks += [
-            (ipaddress.ip_network(network, strict=False), trunk) for network in trunk.config.accept
-        ]
-        self._cache.clear()
+        self._index()
 
     def remove(self, name: str) -> Trunk | None:
         """Forget a trunk."""
         trunk = self.by_name.pop(name, None)
-        if trunk is not None:
-            self._by_remote.pop(trunk.remote, None)
-            self._networks = [entry for entry in self._networks if entry[1] is not trunk]
-            self._cache.clear()
+        self._index()
         return trunk
+
+    def _index(self) -> None:
+        trunks = self.by_name.values()
+        self._by_remote = {trunk.remote: trunk for trunk in trunks}
+        self._by_host = {trunk.remote[0]: trunk for trunk in trunks if trunk.transport == "tcp"}
+        self._networks = [
+            (ipaddress.ip_network(network, strict=False), trunk)
+            for trunk in trunks
+            for network in trunk.config.accept
+        ]
+        self._cache.clear()
 
     def find(self, flow: Flow) -> Trunk | None:
         """The trunk that a request over `flow` comes from: its address and port, or its networks.
@@ -162,6 +177,8 @@ class Trunks:
         if trunk is not None:
             return trunk
         host = flow.remote[0]
+        if flow.listener.reliable and (trunk := self._by_host.get(host)) is not None:
+            return trunk
         if host not in self._cache:
             if len(self._cache) > 10_000:
                 self._cache.clear()
