@@ -378,9 +378,14 @@ class Switch:
             for path in self.config.path(folder).rglob("*.wav"):
                 try:
                     if path.stat().st_mtime > since and repair(path):
-                        log.info("recording_repaired", file=path.name)
+                        log.info("recording_repaired", interaction_id=_interaction_in(path))
                 except (OSError, ResourceError) as error:
-                    log.warning("recording_not_repaired", file=path.name, error=str(error))
+                    reason = str(error).replace(path.name, "…")
+                    log.warning(
+                        "recording_not_repaired",
+                        interaction_id=_interaction_in(path),
+                        error=reason,
+                    )
 
     def _recorded(self, error: str) -> None:
         """A recording was closed, complete or with what ended it early."""
@@ -407,6 +412,12 @@ class Switch:
         if self.degraded.pop("recording", None) is not None:
             self.degraded.pop("recorder", None)  # it failed for want of the space that is there now
             log.info("recording_recovered")
+
+
+def _interaction_in(path: Path) -> str:
+    """The interaction that a file's name ends (a voicemail) or begins (a recording) with."""
+    first, *rest = path.stem.split("-")
+    return first if len(rest) < 2 else rest[-1]
 
 
 def _too_little(folder: Path, least_mb: int) -> str:

@@ -1,8 +1,9 @@
 """Logs: structlog, JSON or console, with numbers and addresses redacted.
 
 Every line has `event` and `at`; lines about a call have `interaction_id`. Keys in `PERSONAL` hold
-what identifies a person and are shortened unless `logging.redact` is off; `Secret` values show
-nothing in any case.
+what identifies a person and are shortened unless `logging.redact` is off; numbers and SIP addresses
+in the texts of exceptions are left out then. `Secret` values show nothing in any case. IP addresses
+of peers are shown: they are what a firewall needs.
 
 A line that cannot be written, because the disk is full or the reader is gone, is counted and never
 stops what logged it. `failure()` says so for `/health`, and the first line that gets through again
@@ -14,18 +15,20 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExceptionRenderer, ExcInfo, WrappedLogger
 
 __all__ = ["PERSONAL", "Sink", "configure", "failure", "redacted", "retry"]
 
-PERSONAL = frozenset({"caller", "called", "caller_name", "number", "target"})
+PERSONAL = frozenset({"caller", "called", "caller_name", "device", "number", "peer", "target"})
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -38,8 +41,25 @@ def redacted(value: str) -> str:
 
 def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     for key in PERSONAL & event.keys():
-        event[key] = redacted(str(event[key]))
+        value = event[key]
+        if not isinstance(value, str):
+            continue  # the (host, port) of a peer in the network
+        kind, colon, number = value.rpartition(":")
+        if key != "peer" or kind == "device":  # a peer is a trunk's name or `device:NUMBER`
+            event[key] = kind + colon + redacted(number)
     return event
+
+
+_NUMBERS = re.compile(r"sips?:[^\s>'\"]+|(?<![0-9a-zA-Z])\+?\d{4,}")
+
+
+def _traceback(redact: bool, style: ExceptionRenderer, out: TextIO, exc_info: ExcInfo) -> None:
+    """Write a traceback; redacted, what its messages say of addresses, numbers and digits goes."""
+    text = io.StringIO()
+    style(text, exc_info)
+    for line in text.getvalue().splitlines(keepends=True):
+        place = line.lstrip().startswith('File "')
+        out.write(line if place or not redact else _NUMBERS.sub("…", line))
 
 
 def _render(_logger: WrappedLogger, _name: str, event: EventDict) -> bytes:
@@ -145,15 +165,22 @@ def configure(level: str, style: str, redact: bool, stream: TextIO | None = None
     if redact:
         processors.append(_redact)
     processors += [structlog.processors.add_log_level, stamp]
+    traceback_of = partial(_traceback, redact, structlog.dev.plain_traceback)
+
+    def exception_text(exc_info: ExcInfo) -> str:
+        text = io.StringIO()
+        traceback_of(text, exc_info)
+        return text.getvalue().strip()
+
     last: list[Any]
     if style == "json":
-        last = [structlog.processors.format_exc_info, _render]
+        last = [structlog.processors.ExceptionRenderer(exception_text), _render]
     else:
         last = [
             structlog.dev.ConsoleRenderer(
                 colors=stream.isatty(),
                 timestamp_key="at",
-                exception_formatter=structlog.dev.plain_traceback,
+                exception_formatter=traceback_of,
             )
         ]
 

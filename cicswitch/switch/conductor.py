@@ -520,10 +520,12 @@ class Conductor:
 
     def _recording_closed(self, event: ports.RecordingClosed) -> None:
         interaction, _, kind = event.recording_id.partition("-")
-        self.env.recorded(event.error)
+        # A voicemail's file is named after its caller: the name stays out of logs and health.
+        error = event.error.replace(Path(event.path).name, "…")
+        self.env.recorded(error)
         call = self.calls.get(interaction)
-        if event.error:
-            log.error("recording_failed", interaction_id=interaction, error=event.error)
+        if error:
+            log.error("recording_failed", interaction_id=interaction, error=error)
             if call is not None and call.recording == event.recording_id:
                 call.recording = ""
         if kind.startswith("vm:"):
