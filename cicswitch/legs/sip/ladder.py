@@ -4,13 +4,14 @@ While a call lives its steps are in memory, some 250 bytes each; a few seconds a
 to the store. Bodies and headers are not kept, so nothing secret is.
 
 The tap runs for every message, so it only cuts out the start line and CSeq; nothing is formatted or
-decoded before somebody looks.
+decoded before somebody looks. An INVITE that was refused before there was a leg leaves a ladder
+that nobody ends: those are swept, and past `_MAX_CALLS` none is opened.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -21,6 +22,8 @@ __all__ = ["Ladder", "Step", "parse_ladder"]
 
 _LINGER_S = 5.0
 _MAX_STEPS = 500
+_MAX_CALLS = 100_000
+_SWEEP_S = 10.0
 
 _Row = tuple[float, str, Flow, bytes, bytes, bool]
 _Kept = tuple[float, str, str, bytes, bytes, bool]
@@ -81,13 +84,16 @@ class Ladder:
         wheel: TimerWheel,
         clock: Callable[[], float],
         keep: Callable[[float, str, str, bytes], None],
+        live: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._wheel = wheel
         self._clock = clock
         self._keep = keep
+        self._live = live
         self._calls: dict[bytes, list[_Row]] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
         self._timer: Timer | None = None
+        self._sweeper: Timer | None = None
 
     def tap(self, direction: str, flow: Flow, data: bytes) -> None:
         """See a message. Only calls are kept: an INVITE opens a ladder."""
@@ -95,9 +101,11 @@ class Ladder:
         call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
         rows = self._calls.get(call_id)
         if rows is None:
-            if data[:7] != b"INVITE " or not call_id:
+            if data[:7] != b"INVITE " or not call_id or len(self._calls) >= _MAX_CALLS:
                 return
             rows = self._calls[call_id] = []
+            if self._sweeper is None:
+                self._sweeper = self._wheel.at(self._clock() + _SWEEP_S, self._sweep)
         elif len(rows) >= _MAX_STEPS:
             return
         at = data.find(b"\nCSeq: ")
@@ -134,6 +142,15 @@ class Ladder:
             _, call_id, interaction, leg = ended.popleft()
             self._close(now, call_id, interaction, leg)
         self._timer = self._wheel.at(ended[0][0], self._expire) if ended else None
+
+    def _sweep(self, now: float) -> None:
+        """Forget what has no leg that lives or lingers."""
+        owned = {call_id.encode() for call_id in self._live()}
+        owned.update(entry[1] for entry in self._ended)
+        for call_id, rows in list(self._calls.items()):
+            if call_id not in owned and (not rows or rows[0][0] < now - _LINGER_S):
+                del self._calls[call_id]
+        self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep) if self._calls else None
 
     def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
         rows = self._calls.pop(call_id, None)

@@ -81,7 +81,10 @@ class SipStack:
         self._touched = False
         self._listeners: list[tuple[Endpoint, Listener]] = []
         self._trunk_calls: dict[str, Trunk] = {}
-        self.ladder = Ladder(wheel, clock.now, keep_ladder)
+        self.ladder = Ladder(
+            *(wheel, clock.now, keep_ladder),
+            lambda: [leg.sip_call_id for leg in self._legs.values()],
+        )
         self.agent = UserAgent(
             wheel,
             tokens,
