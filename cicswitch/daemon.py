@@ -31,6 +31,7 @@ from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import repair
+from cicswitch.net.dns import resolve
 from cicswitch.records.journal import Event
 from cicswitch.records.today import Today
 from cicswitch.runtime import log as logs
@@ -74,6 +75,7 @@ class Switch:
 
     `config` is a `Config`, the path of a TOML file, or None for the defaults. `functions` are the
     Python steps that dialplans may call by name: `async def step(call, **arguments) -> str | None`.
+    `resolve` gives the addresses of a trunk's host name; the system's resolver by default.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Switch:
         config: Config | Path | str | None = None,
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self._file: Path | None = None
         if not isinstance(config, Config):
@@ -120,6 +123,7 @@ class Switch:
             overloaded=self.gate,
             rearm=self._rearm,
             keep_ladder=self.store.append_trace,
+            resolve=resolve,
         )
         self._library = self._make_library(config)
         self.conductor = Conductor(

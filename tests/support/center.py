@@ -197,6 +197,7 @@ async def center(
     plan: str = PLAN,
     ipv6: bool = False,
     functions: dict[str, Any] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Center]:
     """A switch with the configuration above in a folder of its own."""
     port = free_port()
@@ -214,5 +215,5 @@ async def center(
             extra=extra,
         )
     )
-    async with daemon.Switch(folder / "cicswitch.toml", functions=functions) as switch:
+    async with daemon.Switch(folder / "cicswitch.toml", functions=functions, **more) as switch:
         yield Center(switch, folder, port)

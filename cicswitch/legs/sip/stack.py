@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -23,6 +23,7 @@ from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.ladder import Ladder
 from cicswitch.legs.sip.leg import SipLeg
 from cicswitch.legs.sip.trunks import Trunk, Trunks
+from cicswitch.net.dns import resolve
 from cicswitch.net.transports import SipTransports
 from cicswitch.ports import LegsUnavailable, MediaExhausted, MediaPlane
 from cicswitch.runtime.clock import Clock
@@ -38,6 +39,9 @@ from cicswitch.sip.user_agent import UserAgent
 __all__ = ["LegSink", "SipStack"]
 
 log = structlog.get_logger("sip")
+
+_RETRY_S = 10.0
+"""How often the name of a trunk that is down is looked up, at least."""
 
 
 class LegSink(Protocol):
@@ -64,6 +68,7 @@ class SipStack:
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
         keep_ladder: Callable[[float, str, str, bytes], None],
+        resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
         self.now = clock.now()
@@ -74,6 +79,9 @@ class SipStack:
         self._clock = clock
         self._tokens = tokens
         self._rearm = rearm
+        self._wheel = wheel
+        self._resolve = resolve
+        self._tasks: set[asyncio.Task[None]] = set()
         self._legs: dict[str, SipLeg] = {}
         self._interaction_of: Callable[[str], str] = lambda leg: ""
         self._origin = 0
@@ -149,24 +157,74 @@ class SipStack:
         return [listener for _, listener in self._listeners]
 
     def _start_trunk(self, trunk: Trunk) -> None:
-        transport = trunk.config.address.partition(":")[0]
-        listener = self._listener(transport.upper(), ipv6=":" in trunk.remote[0])
-        if listener is None:
-            log.error(
-                "trunk_unreachable",
-                trunk=trunk.name,
-                error=f"no listener of its kind: listen.sip has none for {trunk.config.address}",
-            )
-            return
-        flow = Flow(listener, trunk.remote)
-        trunk.start(self.agent, flow, self._clock.now(), self.touch)
+        if trunk.endpoint.named:
+            self._look_up(trunk)
+        else:
+            self._place_trunk(trunk, [trunk.endpoint.host])
 
-    def _listener(self, transport: str, *, ipv6: bool) -> Listener | None:
-        wanted = "tcp" if transport == "TCP" else "udp"
+    def _place_trunk(self, trunk: Trunk, addresses: Sequence[str]) -> None:
+        """Start a trunk at one of these addresses, or move it there from where it was."""
+        usable = [address for address in addresses if self._listener(trunk, address) is not None]
+        address = trunk.next_address(usable)
+        listener = self._listener(trunk, address)
+        if listener is None:
+            trunk.problem = (
+                f"no listener of its kind: listen.sip has none for {trunk.config.address}"
+                + (f" ({', '.join(addresses)})" if trunk.endpoint.named else "")
+            )
+            log.error("trunk_unreachable", trunk=trunk.name, error=trunk.problem)
+            return
+        flow = Flow(listener, (address, trunk.endpoint.port))
+        if flow != trunk.flow:
+            if trunk.endpoint.named:
+                log.info("trunk_resolved", trunk=trunk.name, address=address)
+            trunk.start(self.agent, flow, self._clock.now(), lambda: self._trunk_changed(trunk))
+
+    def _listener(self, trunk: Trunk, address: str) -> Listener | None:
         for endpoint, listener in self._listeners:
-            if endpoint.transport == wanted and endpoint.ipv6 == ipv6:
+            fits = endpoint.transport == trunk.endpoint.transport
+            if fits and address and endpoint.ipv6 == (":" in address):
                 return listener
         return None
+
+    def _trunk_changed(self, trunk: Trunk) -> None:
+        if trunk.endpoint.named and not trunk.up:
+            self._look_up(trunk)  # it may have moved, or have another address
+        self.touch()
+
+    def _look_up(self, trunk: Trunk) -> None:
+        """Resolve a trunk's name, now and again."""
+        if trunk.resolver is not None:
+            trunk.resolver.cancel()
+        every = trunk.config.resolve_s
+        due = self._clock.now() + (every if trunk.up else min(every, _RETRY_S))
+        trunk.resolver = self._wheel.at(due, lambda _now: self._look_up(trunk))
+        task = asyncio.get_running_loop().create_task(
+            self._resolved(trunk), name=f"resolve {trunk.name}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resolved(self, trunk: Trunk) -> None:
+        addresses, error = [], ""
+        try:
+            addresses = await self._resolve(trunk.endpoint.host)
+        except OSError as reason:
+            error = reason.strerror or str(reason)
+        if self.trunks.by_name.get(trunk.name) is not trunk:
+            return  # taken out of the configuration meanwhile
+        if not addresses:
+            problem = f"{trunk.endpoint.host} does not resolve: {error or 'it has no address'}"
+            if problem != trunk.problem:
+                log.warning("trunk_unresolved", trunk=trunk.name, error=problem)
+            trunk.problem = problem  # and what was known of it stays in use
+            return
+        trunk.problem = ""
+        if set(addresses) != set(trunk.addresses):
+            trunk.addresses = tuple(addresses)
+            self.trunks.index()
+        self._place_trunk(trunk, addresses)
+        self.touch()
 
     def configure(self, config: Config) -> None:
         """Take over devices and trunks; calls go on. Listeners stay as they are."""
@@ -192,6 +250,8 @@ class SipStack:
         self.pump()
         if any(trunk.registration is not None for trunk in self.trunks.by_name.values()):
             await asyncio.sleep(0.2)
+        for task in list(self._tasks):
+            task.cancel()
         self.ladder.flush()
         await self.transports.close()
 
