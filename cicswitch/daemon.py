@@ -164,6 +164,13 @@ class Switch:
         """The collector's longest pause while serving."""
         return self._garbage.pause_s_max
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """What has happened to calls since the start; `errors` are those of every part."""
+        counters = dict(self.conductor.counters)
+        counters["errors"] += self.sip.counters["errors"] + self.tasks.failures
+        return counters
+
     def tables(self) -> dict[str, int]:
         """Sizes of all tables that must be empty when no call is in progress."""
         agent, conductor = self.sip.agent, self.conductor

@@ -36,7 +36,7 @@ class _Collector:
         yield GaugeMetricFamily("cicswitch_up", "1 while nothing is degraded", int(state["ok"]))
         yield GaugeMetricFamily("cicswitch_calls", "Calls in progress", len(conductor.calls))
         yield GaugeMetricFamily("cicswitch_legs", "Call legs in progress", switch.sip.legs)
-        for key, value in conductor.counters.items():
+        for key, value in switch.counters.items():
             yield CounterMetricFamily(f"cicswitch_calls_{key}", f"Calls: {key}", value)
         yield CounterMetricFamily(
             "cicswitch_calls_overload", "Calls refused by overload control", switch.gate.refused

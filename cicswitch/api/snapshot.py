@@ -101,5 +101,5 @@ def snapshot(switch: Switch) -> dict[str, Any]:
         ],
         "devices": switch.sip.devices.registered(),
         "lag_ms": round(switch.gate.lag_s * 1000, 2),
-        "counters": dict(conductor.counters),
+        "counters": switch.counters,
     }

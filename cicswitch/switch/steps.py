@@ -132,9 +132,11 @@ class Steps:
                 target = result or ""
             except Exception:
                 # An embedder's mistake is his to see, and the dialplan's `on_failed` to answer.
+                self._c.counters["errors"] += 1
                 log.exception("python_step_failed", step=action.name, interaction_id=call.id)
                 failed = True
         else:
+            self._c.counters["errors"] += 1
             log.error("python_step_unknown", step=action.name, interaction_id=call.id)
 
         def proceed() -> None:

@@ -74,7 +74,7 @@ class SipStack:
         self.now = clock.now()
         self.sink: LegSink | None = None
         self.retry_after_s = config.sip.retry_after_s
-        self.counters = {"unauthorized": 0, "refused_source": 0}
+        self.counters = {"unauthorized": 0, "refused_source": 0, "errors": 0}
         self._config = config
         self._clock = clock
         self._tokens = tokens
@@ -313,6 +313,7 @@ class SipStack:
             handler(event)
         except Exception:
             # One peer's message must never end the loop for all; its call is ended instead.
+            self.counters["errors"] += 1
             log.exception("sip_event_failed", event_type=type(event).__name__)
             leg = getattr(getattr(event, "session", None), "data", None)
             if isinstance(leg, SipLeg):
