@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ log = structlog.get_logger("daemon")
 
 _REPAIR_S = 2 * 86400
 """How far back recordings are looked at after a crash; no call lasts longer."""
+_FIXED = (
+    *("listen", "control", "store", "http", "logging"),
+    *("sip.realm", "sip.digest", "sip.user_agent", "sip.max_contacts"),
+    *("sip.register_min_s", "sip.register_max_s"),
+    *("media.host", "media.ipv6_host", "media.ports", "media.workers"),
+    *("media.latch", "media.rtp_timeout_s"),
+)
+"""What a reload cannot change, and says so."""
 _CHECK_S = 2.0
 """How often the disk is looked at: a recorded call writes 32 KB a second."""
 
@@ -270,16 +279,20 @@ class Switch:
         """Take over a configuration without dropping a call; what needs a restart, in words."""
         fixed = [
             f"{key} takes effect at the next start"
-            for key in ("listen", "control", "store", "http")
-            if getattr(config, key) != getattr(self.config, key)
+            for key in _FIXED
+            if attrgetter(key)(config) != attrgetter(key)(self.config)
         ]
-        if config.media != self.config.media:
-            fixed.append("media: ports and workers take effect at the next start")
         self.config = config
         self._library = self._make_library(config)
         self.gate.max_calls = config.sip.max_calls
+        self.gate.max_lag_s = config.sip.max_loop_lag_ms / 1000
+        self.gate.retry_after_s = config.sip.retry_after_s
         self._set_limits(config)
         self.sip.configure(config)
+        env = self.conductor.env
+        env.music = config.media.music
+        env.recordings = config.path(config.recording.directory)
+        env.voicemail = config.path(config.recording.voicemail)
         self.conductor.configure(config)
         self.conductor.pump()
         self._rearm()

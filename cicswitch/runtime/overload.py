@@ -43,8 +43,8 @@ class OverloadGate:
         """While True every new call is refused: the switch drains."""
         self._calls = calls
         self._clock = clock
-        self._max_lag_s = max_lag_s
-        self._retry_after_s = retry_after_s
+        self.max_lag_s = max_lag_s
+        self.retry_after_s = retry_after_s
         self._rate = float("inf")
         self._admitted = 0
         self._window_at = 0.0
@@ -96,11 +96,11 @@ class OverloadGate:
         if (
             self.closed
             or self._calls() >= self.max_calls
-            or self.lag_s > self._max_lag_s
+            or self.lag_s > self.max_lag_s
             or self._admitted >= self._rate * PROBE_S + 1
         ):
             self.refused += 1
-            return self._retry_after_s
+            return self.retry_after_s
         self._admitted += 1
         return None
 

@@ -229,6 +229,7 @@ class SipStack:
     def configure(self, config: Config) -> None:
         """Take over devices and trunks; calls go on. Listeners stay as they are."""
         self._config = config
+        self.retry_after_s = config.sip.retry_after_s
         self.devices.configure(config.device)
         now = self._clock.now()
         for name, trunk in list(self.trunks.by_name.items()):
