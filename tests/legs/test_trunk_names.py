@@ -118,7 +118,7 @@ async def test_a_trunk_whose_name_does_not_resolve_is_down_until_it_does(tmp_pat
 
 async def test_no_address_and_none_of_a_family_that_we_listen_on_are_said(tmp_path: Path) -> None:
     names = Names(empty=[], six=["2001:db8::1"])
-    extra = trunk("a", "udp:empty") + trunk("b", "udp:six")
+    extra = trunk("a", "udp:empty") + trunk("b", "udp:six") + trunk("c", "tcp:[::1]:5070")
     async with center(tmp_path, extra=extra, resolve=names) as c:
         await c.until(
             lambda: shown(c, "a")["problem"] == "empty does not resolve: it has no address"
@@ -126,6 +126,8 @@ async def test_no_address_and_none_of_a_family_that_we_listen_on_are_said(tmp_pa
         await c.until(lambda: "no listener of its kind" in shown(c, "b")["problem"])
         assert "(2001:db8::1)" in shown(c, "b")["problem"]
         assert not shown(c, "b")["up"]
+        # An address that needs no resolver may be of such a family too.
+        assert "trunk c" in health(c.switch)["degraded"]
 
 
 @pytest.mark.interop
@@ -192,6 +194,14 @@ async def test_a_trunk_that_is_taken_out_while_its_name_is_looked_up_stays_out(
         await c.until(lambda: not c.switch.sip.trunks.by_name)
         assert snapshot(c.switch)["trunks"] == []
         assert len(c.switch.wheel) == 0
+
+
+async def test_whatever_a_resolver_raises_is_told_as_the_reason(tmp_path: Path) -> None:
+    async def broken(host: str) -> list[str]:
+        raise LookupError("no such zone")
+
+    async with center(tmp_path, extra=trunk("pbx", "udp:pbx"), resolve=broken) as c:
+        await c.until(lambda: shown(c, "pbx")["problem"] == "pbx does not resolve: no such zone")
 
 
 async def test_the_systems_resolver_knows_localhost_and_refuses_what_is_no_name() -> None:

@@ -22,6 +22,7 @@ from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.ladder import Ladder
 from cicswitch.legs.sip.leg import SipLeg
+from cicswitch.legs.sip.places import Places
 from cicswitch.legs.sip.trunks import Trunk, Trunks
 from cicswitch.net.dns import resolve
 from cicswitch.net.transports import SipTransports
@@ -39,9 +40,6 @@ from cicswitch.sip.user_agent import UserAgent
 __all__ = ["LegSink", "SipStack"]
 
 log = structlog.get_logger("sip")
-
-_RETRY_S = 10.0
-"""How often the name of a trunk that is down is looked up, at least."""
 
 
 class LegSink(Protocol):
@@ -79,9 +77,6 @@ class SipStack:
         self._clock = clock
         self._tokens = tokens
         self._rearm = rearm
-        self._wheel = wheel
-        self._resolve = resolve
-        self._tasks: set[asyncio.Task[None]] = set()
         self._legs: dict[str, SipLeg] = {}
         self._interaction_of: Callable[[str], str] = lambda leg: ""
         self._origin = 0
@@ -102,6 +97,11 @@ class SipStack:
         )
         self.devices = Devices(config.device)
         self.trunks = Trunks(config.trunk)
+        self._places = Places(
+            *(self.agent, self.trunks, wheel, clock),
+            resolve=resolve,
+            touch=self.touch,
+        )
         self._authenticator = Authenticator(
             config.sip.realm,
             os.urandom(32),
@@ -147,84 +147,15 @@ class SipStack:
                 endpoint.transport, endpoint.host, endpoint.port, self._config.listen.advertise
             )
             self._listeners.append((endpoint, listener))
+        self._places.listeners = self._listeners
         for trunk in self.trunks.by_name.values():
-            self._start_trunk(trunk)
+            self._places.start(trunk)
         self.pump()
 
     @property
     def listeners(self) -> Sequence[Listener]:
         """The listeners, as they were bound."""
         return [listener for _, listener in self._listeners]
-
-    def _start_trunk(self, trunk: Trunk) -> None:
-        if trunk.endpoint.named:
-            self._look_up(trunk)
-        else:
-            self._place_trunk(trunk, [trunk.endpoint.host])
-
-    def _place_trunk(self, trunk: Trunk, addresses: Sequence[str]) -> None:
-        """Start a trunk at one of these addresses, or move it there from where it was."""
-        usable = [address for address in addresses if self._listener(trunk, address) is not None]
-        address = trunk.next_address(usable)
-        listener = self._listener(trunk, address)
-        if listener is None:
-            trunk.problem = (
-                f"no listener of its kind: listen.sip has none for {trunk.config.address}"
-                + (f" ({', '.join(addresses)})" if trunk.endpoint.named else "")
-            )
-            log.error("trunk_unreachable", trunk=trunk.name, error=trunk.problem)
-            return
-        flow = Flow(listener, (address, trunk.endpoint.port))
-        if flow != trunk.flow:
-            if trunk.endpoint.named:
-                log.info("trunk_resolved", trunk=trunk.name, address=address)
-            trunk.start(self.agent, flow, self._clock.now(), lambda: self._trunk_changed(trunk))
-
-    def _listener(self, trunk: Trunk, address: str) -> Listener | None:
-        for endpoint, listener in self._listeners:
-            fits = endpoint.transport == trunk.endpoint.transport
-            if fits and address and endpoint.ipv6 == (":" in address):
-                return listener
-        return None
-
-    def _trunk_changed(self, trunk: Trunk) -> None:
-        if trunk.endpoint.named and not trunk.up:
-            self._look_up(trunk)  # it may have moved, or have another address
-        self.touch()
-
-    def _look_up(self, trunk: Trunk) -> None:
-        """Resolve a trunk's name, now and again."""
-        if trunk.resolver is not None:
-            trunk.resolver.cancel()
-        every = trunk.config.resolve_s
-        due = self._clock.now() + (every if trunk.up else min(every, _RETRY_S))
-        trunk.resolver = self._wheel.at(due, lambda _now: self._look_up(trunk))
-        task = asyncio.get_running_loop().create_task(
-            self._resolved(trunk), name=f"resolve {trunk.name}"
-        )
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _resolved(self, trunk: Trunk) -> None:
-        addresses, error = [], ""
-        try:
-            addresses = await self._resolve(trunk.endpoint.host)
-        except OSError as reason:
-            error = reason.strerror or str(reason)
-        if self.trunks.by_name.get(trunk.name) is not trunk:
-            return  # taken out of the configuration meanwhile
-        if not addresses:
-            problem = f"{trunk.endpoint.host} does not resolve: {error or 'it has no address'}"
-            if problem != trunk.problem:
-                log.warning("trunk_unresolved", trunk=trunk.name, error=problem)
-            trunk.problem = problem  # and what was known of it stays in use
-            return
-        trunk.problem = ""
-        if set(addresses) != set(trunk.addresses):
-            trunk.addresses = tuple(addresses)
-            self.trunks.index()
-        self._place_trunk(trunk, addresses)
-        self.touch()
 
     def configure(self, config: Config) -> None:
         """Take over devices and trunks; calls go on. Listeners stay as they are."""
@@ -240,7 +171,7 @@ class SipStack:
             if name not in self.trunks.by_name:
                 trunk = Trunk(name, settings)
                 self.trunks.add(trunk)
-                self._start_trunk(trunk)
+                self._places.start(trunk)
         self.pump()
 
     async def stop(self) -> None:
@@ -251,8 +182,7 @@ class SipStack:
         self.pump()
         if any(trunk.registration is not None for trunk in self.trunks.by_name.values()):
             await asyncio.sleep(0.2)
-        for task in list(self._tasks):
-            task.cancel()
+        self._places.stop()
         self.ladder.flush()
         await self.transports.close()
 

@@ -87,7 +87,7 @@ class Trunk:
     @property
     def up(self) -> bool:
         """Whether calls can go out: nothing is known against it."""
-        if self.remote is None:
+        if self.flow is None:
             return False
         if self.registration is not None and self.registration.state is RegistrationState.FAILED:
             return False
