@@ -88,6 +88,7 @@ def make(folder: Path, *, queue: bool = False) -> Switch:
     endpoint = parse_endpoint("udp:10.0.0.1:5060", ("udp",), 5060)
     switch.sip._listeners.append((endpoint, listener))
     for trunk in switch.sip.trunks.by_name.values():
+        assert trunk.remote is not None
         trunk.flow = Flow(listener, trunk.remote)
     return switch
 

@@ -309,9 +309,10 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
             f" {queue['signed_in']} agents"
         )
     for trunk in reply["trunks"]:
-        print(
-            f"trunk {trunk['trunk']:16} {'up' if trunk['up'] else 'down'}, {trunk['calls']} calls"
-        )
+        state = "up" if trunk["up"] else "down"
+        where = f", at {trunk['at']}" if trunk["at"] and trunk["at"] not in trunk["address"] else ""
+        why = f" ({trunk['problem']})" if trunk["problem"] else ""
+        print(f"trunk {trunk['trunk']:16} {state}, {trunk['calls']} calls{where}{why}")
     print(f"registered: {', '.join(reply['devices']) or 'no device'}")
 
 

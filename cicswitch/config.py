@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,7 +53,7 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class Endpoint(Struct, frozen=True):
-    """Where to listen or send: transport (`udp`, `tcp`), IP address, port."""
+    """Where to listen or send: transport (`udp`, `tcp`), IP address or host name, port."""
 
     transport: str
     host: str
@@ -64,6 +65,15 @@ class Endpoint(Struct, frozen=True):
         return ":" in self.host
 
     @property
+    def named(self) -> bool:
+        """Whether the host is a name that must be resolved."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        return False
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return ipaddress.ip_address(self.host).is_loopback
@@ -73,10 +83,23 @@ class Endpoint(Struct, frozen=True):
         return f"{self.transport}:{host}:{self.port}"
 
 
-def parse_endpoint(text: str, transports: tuple[str, ...], default_port: int) -> Endpoint:
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+
+
+def _host_name(text: str) -> str:
+    """A host name (RFC 1123), lower case. Raises `ValueError`."""
+    labels = text.removesuffix(".").split(".")
+    if len(text) > 253 or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(text)
+    return text.lower()
+
+
+def parse_endpoint(
+    text: str, transports: tuple[str, ...], default_port: int, *, names: bool = False
+) -> Endpoint:
     """`udp:127.0.0.1:5060`, `tcp:[::1]:5060`; transport and port may be left out.
 
-    Raises `ValueError` with what was expected.
+    With `names` the host may be a name. Raises `ValueError` with what was expected.
     """
     transport, colon, rest = text.partition(":")
     if not colon or transport not in transports:
@@ -87,10 +110,16 @@ def parse_endpoint(text: str, transports: tuple[str, ...], default_port: int) ->
     elif ":" in host and not host.startswith("["):
         host, port_text = rest, str(default_port)  # a bare IPv6 address
     try:
-        address = str(ipaddress.ip_address(host.strip("[]")))
         port = int(port_text)
+        try:
+            address = str(ipaddress.ip_address(host.strip("[]")))
+        except ValueError:
+            if not names:
+                raise
+            address = _host_name(host)
     except ValueError:
-        raise ValueError("an IP address with a port") from None
+        kind = "an IP address or a host name" if names else "an IP address"
+        raise ValueError(f"{kind} with a port") from None
     if not 0 <= port <= 65535:
         raise ValueError("a port from 0 to 65535")
     return Endpoint(transport, address, port)
@@ -154,6 +183,7 @@ class TrunkConfig(Struct, frozen=True, forbid_unknown_fields=True):
     from_domain: str = ""
     expires_s: Annotated[int, Meta(ge=60, le=86400)] = 600
     options_s: Count = 30
+    resolve_s: Positive = 300
     max_calls: Count = 0
     strip: str = ""
     prefix: str = ""
@@ -161,6 +191,10 @@ class TrunkConfig(Struct, frozen=True, forbid_unknown_fields=True):
     inbound_prefix: str = ""
     country: str = ""
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ()
+
+    def endpoint(self) -> Endpoint:
+        """Where the peer is; its host may be a name. Raises `ValueError` with what is expected."""
+        return parse_endpoint(self.address, ("udp", "tcp"), 5060, names=True)
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -366,7 +400,7 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
         decoder.add(("media", "ports"), f'"{config.media.ports}"', 'a range, like "16384-32767"')
     for name, trunk in config.trunk.items():
         try:
-            parse_endpoint(trunk.address, ("udp", "tcp"), 5060)
+            trunk.endpoint()
         except ValueError as error:
             decoder.add(("trunk", name, "address"), f'"{trunk.address}"', str(error))
         for number, network in enumerate(trunk.accept):

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import repair
+from cicswitch.net.dns import resolve
 from cicswitch.records.journal import Event
 from cicswitch.records.today import Today
+from cicswitch.runtime import log as logs
 from cicswitch.runtime.clock import Clock, WheelDriver
 from cicswitch.runtime.garbage import GarbageKeeper
 from cicswitch.runtime.overload import OverloadGate
@@ -46,6 +49,16 @@ log = structlog.get_logger("daemon")
 
 _REPAIR_S = 2 * 86400
 """How far back recordings are looked at after a crash; no call lasts longer."""
+_FIXED = (
+    *("listen", "control", "store", "http", "logging"),
+    *("sip.realm", "sip.digest", "sip.user_agent", "sip.max_contacts"),
+    *("sip.register_min_s", "sip.register_max_s"),
+    *("media.host", "media.ipv6_host", "media.ports", "media.workers"),
+    *("media.latch", "media.rtp_timeout_s"),
+)
+"""What a reload cannot change, and says so."""
+_CHECK_S = 2.0
+"""How often the disk is looked at: a recorded call writes 32 KB a second."""
 
 
 def _media_settings(config: Config) -> MediaSettings:
@@ -71,6 +84,7 @@ class Switch:
 
     `config` is a `Config`, the path of a TOML file, or None for the defaults. `functions` are the
     Python steps that dialplans may call by name: `async def step(call, **arguments) -> str | None`.
+    `resolve` gives the addresses of a trunk's host name; the system's resolver by default.
     """
 
     def __init__(
@@ -78,6 +92,7 @@ class Switch:
         config: Config | Path | str | None = None,
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self._file: Path | None = None
         if not isinstance(config, Config):
@@ -117,6 +132,7 @@ class Switch:
             overloaded=self.gate,
             rearm=self._rearm,
             keep_ladder=self.store.append_trace,
+            resolve=resolve,
         )
         self._library = self._make_library(config)
         self.conductor = Conductor(
@@ -132,6 +148,7 @@ class Switch:
                 clock=self.clock.now,
                 prompt=self._prompt,
                 can_record=lambda: "recording" not in self.degraded,
+                recorded=self._recorded,
                 recordings=config.path(config.recording.directory),
                 voicemail=config.path(config.recording.voicemail),
                 music=config.media.music,
@@ -155,6 +172,13 @@ class Switch:
     def gc_pause_max_s(self) -> float:
         """The collector's longest pause while serving."""
         return self._garbage.pause_s_max
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What has happened to calls since the start; `errors` are those of every part."""
+        counters = dict(self.conductor.counters)
+        counters["errors"] += self.sip.counters["errors"] + self.tasks.failures
+        return counters
 
     def tables(self) -> dict[str, int]:
         """Sizes of all tables that must be empty when no call is in progress."""
@@ -255,16 +279,20 @@ class Switch:
         """Take over a configuration without dropping a call; what needs a restart, in words."""
         fixed = [
             f"{key} takes effect at the next start"
-            for key in ("listen", "control", "store", "http")
-            if getattr(config, key) != getattr(self.config, key)
+            for key in _FIXED
+            if attrgetter(key)(config) != attrgetter(key)(self.config)
         ]
-        if config.media != self.config.media:
-            fixed.append("media: ports and workers take effect at the next start")
         self.config = config
         self._library = self._make_library(config)
         self.gate.max_calls = config.sip.max_calls
+        self.gate.max_lag_s = config.sip.max_loop_lag_ms / 1000
+        self.gate.retry_after_s = config.sip.retry_after_s
         self._set_limits(config)
         self.sip.configure(config)
+        env = self.conductor.env
+        env.music = config.media.music
+        env.recordings = config.path(config.recording.directory)
+        env.voicemail = config.path(config.recording.voicemail)
         self.conductor.configure(config)
         self.conductor.pump()
         self._rearm()
@@ -374,28 +402,59 @@ class Switch:
             for path in self.config.path(folder).rglob("*.wav"):
                 try:
                     if path.stat().st_mtime > since and repair(path):
-                        log.info("recording_repaired", file=path.name)
+                        log.info("recording_repaired", interaction_id=_interaction_in(path))
                 except (OSError, ResourceError) as error:
-                    log.warning("recording_not_repaired", file=path.name, error=str(error))
+                    reason = str(error).replace(path.name, "…")
+                    log.warning(
+                        "recording_not_repaired",
+                        interaction_id=_interaction_in(path),
+                        error=reason,
+                    )
+
+    def _recorded(self, error: str) -> None:
+        """A recording was closed, complete or with what ended it early."""
+        if not error:
+            self.degraded.pop("recorder", None)
+            return
+        self.degraded["recorder"] = error
+        self._look_at_disk()  # a full disk is told at once, and nothing more is begun
 
     def _check_disk(self) -> None:
-        least = self.config.recording.min_free_mb
-        folder = self.config.path(self.config.recording.directory)
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        try:
-            free = shutil.disk_usage(folder).free // 2**20
-        except OSError as error:
-            self.degraded["recording"] = f"{folder}: {error.strerror}"
-        else:
-            if free < least:
-                reason = f"{free} MB are free at {folder}, {least} are the least"
+        self._look_at_disk()
+        logs.retry()
+        self._disk_timer = asyncio.get_running_loop().call_later(_CHECK_S, self._check_disk)
+
+    def _look_at_disk(self) -> None:
+        recording = self.config.recording
+        for folder in (recording.directory, recording.voicemail):
+            reason = _too_little(self.config.path(folder), recording.min_free_mb)
+            if reason:
                 if "recording" not in self.degraded:
                     log.error("recording_degraded", error=reason)
                 self.degraded["recording"] = reason
-            elif self.degraded.pop("recording", None) is not None:
-                log.info("recording_recovered", free_mb=free)
-        self._disk_timer = asyncio.get_running_loop().call_later(10.0, self._check_disk)
+                return
+        if self.degraded.pop("recording", None) is not None:
+            self.degraded.pop("recorder", None)  # it failed for want of the space that is there now
+            log.info("recording_recovered")
+
+
+def _interaction_in(path: Path) -> str:
+    """The interaction that a file's name ends (a voicemail) or begins (a recording) with."""
+    first, *rest = path.stem.split("-")
+    return first if len(rest) < 2 else rest[-1]
+
+
+def _too_little(folder: Path, least_mb: int) -> str:
+    """What is wrong with the disk of a folder that may not be there yet; "" if nothing is."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if free >= max(1, least_mb * 2**20):
+        return ""
+    return f"{free // 2**20} MB are free at {folder}, {least_mb} are the least"
 
 
 async def serve(

@@ -111,7 +111,7 @@ def run_demo(*, seconds: float, seed: int, keep: bool) -> None:
         if shutil.which(command) is None
     ]
     if importlib.util.find_spec("pjsua2") is None:
-        missing.append("PJSIP (pip install 'cicswitch[phone]')")
+        missing.append("PJSIP (make setup in a clone, or pip install 'cicswitch[phone]')")
     if missing:
         raise ResourceError(f"the demo needs {', '.join(missing)}")
     folder = Path(tempfile.mkdtemp(prefix="cicswitch-demo-"))
@@ -161,6 +161,7 @@ class _Demo:
         self.over = threading.Event()
         self._rtp = 4000
         self._customers = 0
+        self._began = time.time()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -265,25 +266,33 @@ class _Demo:
         """One customer after the other, with a pause between."""
         chance = self.chance
         await asyncio.sleep(line * 1.5)
+        # The first one of all gives up before any agent can answer: however short a demo is, it
+        # shows that too.
+        hasty = line == 0
         while True:
             self._customers += 1
             phone = await self._phone("2001", f"customer{self._customers % 4}.wav")
             try:
-                await self._call(phone, impatient=chance.random() < 0.25)
+                if hasty:
+                    await self._call(phone, 0.5)
+                elif chance.random() < 0.25:  # an impatient one
+                    await self._call(phone, chance.uniform(1.0, 6.0))
+                else:
+                    await self._call(phone, chance.uniform(8.0, 25.0))
+                hasty = False
             finally:
                 phone.do("quit")
                 await _ended(phone.process, 3.0)
             await asyncio.sleep(chance.uniform(0.5, 3.0))
 
-    async def _call(self, phone: _Phone, *, impatient: bool) -> None:
+    async def _call(self, phone: _Phone, stays: float) -> None:
+        """Choose a language, and stay so long: an agent needs some seconds to answer and help."""
         chance = self.chance
         phone.do("call", to="5001")
         if await phone.expect("confirmed", "disconnected") != "confirmed":
             return
         await asyncio.sleep(chance.uniform(1.0, 4.0))
         phone.do("dtmf", digits=chance.choice("12"))
-        # An impatient one gives up soon; the others stay until the agent had time to help.
-        stays = chance.uniform(1.0, 6.0) if impatient else chance.uniform(8.0, 25.0)
         await phone.expect("disconnected", timeout_s=stays)
         phone.do("hangup")
         await phone.expect("disconnected", timeout_s=5.0)
@@ -352,7 +361,7 @@ class _Demo:
 
         config, now = load(self.config), time.time()
         path = config.path(config.store.path)
-        report = gather(path, config, now - 86400, now, "answered_or_abandoned")
+        report = gather(path, config, self._began, now, "answered_or_abandoned")
         print_tables(report, Console(width=None if sys.stdout.isatty() else 160))
 
 

@@ -65,6 +65,14 @@ def test_the_commented_file_says_the_defaults() -> None:
             "c.toml:4: trunk.a.register: found true, expected username and password beside it to"
             " register",
         ),
+        *(
+            (
+                f'[trunk.a]\naddress = "{address}"',
+                f'c.toml:3: trunk.a.address: found "{address}", expected an IP address or a host'
+                " name with a port",
+            )
+            for address in ("udp:192.0.2.300:5060", "tcp:-pbx.example", "a..b", "pbx:x", "a b")
+        ),
         (
             '[features]\nsign_in = "*72"',
             'c.toml:2: features.sign_out: found "*72" twice, expected a code for each feature',
@@ -135,6 +143,22 @@ def test_a_mistake_in_a_dialplan_is_found_beside_its_line(
 def test_all_files_are_checked_in_one_go(tmp_path: Path) -> None:
     found = findings(tmp_path, "[sip]\nmax_calls = 0\n", '[[flow.a]]\ndo = "no"\n')
     assert [line.partition(":")[0] for line in found] == ["c.toml", "plan.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pbx", "udp:pbx:5060"),
+        ("tcp:PBX-1.Example.COM:5070", "tcp:pbx-1.example.com:5070"),
+        ("sip_1.example.org.", "udp:sip_1.example.org.:5060"),
+        ("udp:192.0.2.1:5070", "udp:192.0.2.1:5070"),
+        ("tcp:[2001:db8::1]", "tcp:[2001:db8::1]:5060"),
+    ],
+)
+def test_a_trunk_may_be_named(tmp_path: Path, text: str, shown: str) -> None:
+    assert findings(tmp_path, f'[trunk.a]\naddress = "{text}"') == []
+    config = load(tmp_path / "c.toml", {})
+    assert str(config.trunk["a"].endpoint()) == shown
 
 
 @pytest.mark.parametrize(

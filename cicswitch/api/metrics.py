@@ -17,7 +17,6 @@ from prometheus_client.metrics_core import (
 from cicswitch.acd.agent import AgentState
 from cicswitch.api.snapshot import health
 from cicswitch.core.version import BUILD, __version__
-from cicswitch.runtime.log import JsonLogger
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -39,7 +38,7 @@ class _Collector:
         yield GaugeMetricFamily("cicswitch_up", "1 while nothing is degraded", int(state["ok"]))
         yield GaugeMetricFamily("cicswitch_calls", "Calls in progress", len(conductor.calls))
         yield GaugeMetricFamily("cicswitch_legs", "Call legs in progress", switch.sip.legs)
-        for key, value in conductor.counters.items():
+        for key, value in switch.counters.items():
             yield CounterMetricFamily(f"cicswitch_calls_{key}", f"Calls: {key}", value)
         yield CounterMetricFamily(
             "cicswitch_calls_overload", "Calls refused by overload control", switch.gate.refused
@@ -79,9 +78,6 @@ class _Collector:
             "cicswitch_journal_committed", "Events on disk", switch.store.committed_events
         )
         yield CounterMetricFamily("cicswitch_journal_lost", "Events lost", switch.store.lost)
-        yield CounterMetricFamily(
-            "cicswitch_log_lines_lost", "Log lines that could not be written", JsonLogger.unwritten
-        )
         yield GaugeMetricFamily(
             "cicswitch_gc_pause_max_seconds", "Longest collector pause", switch.gc_pause_max_s
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cicswitch.acd.agent import AgentState
+from cicswitch.runtime import log
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -17,7 +18,9 @@ def health(switch: Switch) -> dict[str, Any]:
     degraded = dict(switch.degraded)
     for name, trunk in switch.sip.trunks.by_name.items():
         if not trunk.up:
-            degraded[f"trunk {name}"] = "it does not answer, or refuses our registration"
+            degraded[f"trunk {name}"] = trunk.reason
+    if lost := log.failure():
+        degraded["log"] = lost
     figures = switch.media.figures()
     if not figures.get("workers", 1):
         degraded["media"] = "no media worker is running"
@@ -86,10 +89,17 @@ def snapshot(switch: Switch) -> dict[str, Any]:
         "call_count": len(conductor.calls),
         "agent_count": sum(a.state is not AgentState.OFFLINE for a in engine.agents.values()),
         "trunks": [
-            {"trunk": name, "up": trunk.up, "calls": trunk.calls}
+            {
+                "trunk": name,
+                "up": trunk.up,
+                "calls": trunk.calls,
+                "address": trunk.config.address,
+                "at": "" if trunk.remote is None else trunk.remote[0],
+                "problem": trunk.problem,
+            }
             for name, trunk in switch.sip.trunks.by_name.items()
         ],
         "devices": switch.sip.devices.registered(),
         "lag_ms": round(switch.gate.lag_s * 1000, 2),
-        "counters": dict(conductor.counters),
+        "counters": switch.counters,
     }

@@ -182,13 +182,14 @@ class RecordingEnded(Struct, frozen=True, tag=True, gc=False):
 
 
 class VoicemailLeft(Struct, frozen=True, tag=True, gc=False):
-    """A message is in a box."""
+    """A message is in a box; `error` where its recording ended early."""
 
     at: float
     interaction: str
     box: str
     path: str
     duration_ms: int
+    error: str = ""
 
 
 class AnnouncementFailed(Struct, frozen=True, tag=True, gc=False):

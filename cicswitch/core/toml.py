@@ -43,6 +43,9 @@ class Finding(msgspec.Struct, frozen=True, order=True):
         return f"{self.file}:{self.line}: {key}found {self.found}, expected {self.expected}{hint}"
 
 
+_SECRET_WANTED = 'text, "env:NAME" or "file:PATH"'
+
+
 class Secret:
     """A value that no log, repr or error shows; `reveal()` gives it."""
 
@@ -363,7 +366,9 @@ class Decoder:
 
     def _secret(self, data: object, path: KeyPath) -> object:
         if not isinstance(data, str):
-            return self._wrong(data, 'text, "env:NAME" or "file:PATH"', path)
+            # The value itself stays out of the finding: it may be the secret without its quotes.
+            self.add(path, f"a value of type {type(data).__name__}", _SECRET_WANTED)
+            return _BAD
         kind, colon, rest = data.partition(":")
         if colon and kind == "env":
             if rest in self._environ:

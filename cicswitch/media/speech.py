@@ -93,6 +93,8 @@ class EspeakSpeech:
             try:
                 await self._speak(program, text, voice, temporary)
                 await asyncio.to_thread(_finish, temporary, path)
+            except OSError as error:
+                raise ResourceError(f"{path.parent}: {error.strerror}") from error
             finally:
                 await asyncio.to_thread(temporary.unlink, missing_ok=True)
         return path

@@ -3,7 +3,7 @@
     udp:   one socket a listener; a flow is the peer's address
     tcp:   one server a listener; a connection carries messages both ways and is used again
            (RFC 3261 section 18), opened on demand, kept alive by CRLF pings (RFC 5626), dropped
-           after `idle_s` without a message
+           after `idle_s` without a message unless a registration or a call stands on it
 
 Limits: `max_connections` streams at once, `max_buffered` bytes waiting for a slow reader. A peer
 over either loses its connection, never the loop.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import cast
 
 import structlog
@@ -30,6 +30,7 @@ log = structlog.get_logger("net")
 
 Received = Callable[[bytes, Flow], None]
 BUFFER = 4 * 1024 * 1024
+_SWEEP_S = 60
 
 
 class _Stream(asyncio.Protocol):
@@ -40,6 +41,8 @@ class _Stream(asyncio.Protocol):
         self._framer = StreamFramer()
         self.listener = listener
         self.flow: Flow | None = None
+        self.asked_for: tuple[Listener, tuple[str, int]] | None = None
+        """What this connection was opened for, by us."""
         self.transport: asyncio.Transport | None = None
         self.last_used = 0.0
 
@@ -77,7 +80,8 @@ class SipTransports:
     """Opens listeners and sends by flow.
 
     `received(data, flow)` gets every datagram and every message cut from a stream; `failed(flow)`
-    hears of streams that could not be opened or broke.
+    hears of streams that could not be opened or broke. `in_use()` names the connections that stay
+    open however long they are silent.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class SipTransports:
         max_connections: int = 5000,
         max_buffered: int = 1 << 20,
         idle_s: float = 600.0,
+        in_use: Callable[[], Set[int]] = frozenset,
     ) -> None:
         self.received = received
         self.now = now
@@ -98,6 +103,7 @@ class SipTransports:
         self._max_connections = max_connections
         self._idle_s = idle_s
         self._datagrams: dict[Listener, Datagrams] = {}
+        self._in_use = in_use
         self._servers: list[asyncio.Server] = []
         self._streams: dict[int, _Stream] = {}
         self._by_remote: dict[tuple[Listener, tuple[str, int]], _Stream] = {}
@@ -136,7 +142,7 @@ class SipTransports:
             server = await loop.create_server(lambda: _Stream(self, listener), sock=sock)
             self._servers.append(server)
             if self._sweeper is None:
-                self._sweeper = loop.call_later(60, self._sweep)
+                self._sweeper = loop.call_later(_SWEEP_S, self._swept)
         return listener
 
     def send(self, flow: Flow, data: bytes) -> None:
@@ -184,11 +190,15 @@ class SipTransports:
             log.info("connect_failed", peer=flow.remote, error=str(error) or "timeout")
             self.failed(Flow(flow.listener, flow.remote))
             return
+        waiting = self._opening.pop(key, [])
+        if protocol.transport is None or protocol.flow is None:  # closed again, or refused
+            self.failed(Flow(flow.listener, flow.remote))
+            return
         # Under the address that was asked for too, which is what flows will name.
+        protocol.asked_for = key
         self._by_remote[key] = protocol
-        for data in self._opening.pop(key, []):
-            if protocol.transport is not None:
-                protocol.transport.write(data)
+        for data in waiting:
+            protocol.transport.write(data)
 
     def stream_opened(self, stream: _Stream) -> None:
         """A connection is up, in or out."""
@@ -196,6 +206,7 @@ class SipTransports:
         if len(self._streams) >= self._max_connections:
             self.counters["stream_refused"] += 1
             stream.transport.abort()
+            return
         number = self._next_connection
         self._next_connection += 1
         remote = stream.transport.get_extra_info("peername")
@@ -206,6 +217,7 @@ class SipTransports:
 
     def stream_closed(self, stream: _Stream) -> None:
         """A connection is gone."""
+        stream.transport = None
         flow = stream.flow
         if flow is None:
             return
@@ -213,15 +225,27 @@ class SipTransports:
         self._streams.pop(flow.connection, None)
         if self._by_remote.get((flow.listener, flow.remote)) is stream:
             del self._by_remote[flow.listener, flow.remote]
-        stream.transport = None
         self.failed(flow)
+        if (asked_for := stream.asked_for) is not None:
+            # What was sent by it names no connection, but waits for an answer over this one.
+            if self._by_remote.get(asked_for) is stream:
+                del self._by_remote[asked_for]
+            self.failed(Flow(*asked_for))
 
-    def _sweep(self) -> None:
+    def _swept(self) -> None:
+        self.sweep()
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._swept)
+
+    def sweep(self) -> None:
+        """Close the connections that nothing stands on and nobody used for `idle_s`."""
         limit = self.now() - self._idle_s
-        for stream in list(self._streams.values()):
-            if stream.last_used < limit and stream.transport is not None:
+        idle = [item for item in self._streams.items() if item[1].last_used < limit]
+        if not idle:
+            return
+        kept = self._in_use()
+        for number, stream in idle:
+            if number not in kept and stream.transport is not None:
                 stream.transport.close()
-        self._sweeper = asyncio.get_running_loop().call_later(60, self._sweep)
 
     @property
     def connections(self) -> int:

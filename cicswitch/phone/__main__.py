@@ -14,7 +14,9 @@ try:
     import pjsua2 as pj
 except ImportError:
     print(
-        "cicswitch phone: PJSIP is not installed: pip install 'cicswitch[phone]'", file=sys.stderr
+        "cicswitch phone: PJSIP is not installed: make setup (in a clone),"
+        " or pip install 'cicswitch[phone]'",
+        file=sys.stderr,
     )
     raise SystemExit(1) from None
 

@@ -1,28 +1,38 @@
 """Logs: structlog, JSON or console, with numbers and addresses redacted.
 
 Every line has `event` and `at`; lines about a call have `interaction_id`. Keys in `PERSONAL` hold
-what identifies a person and are shortened unless `logging.redact` is off; `Secret` values show
-nothing in any case.
+what identifies a person and are shortened unless `logging.redact` is off; numbers and SIP addresses
+in the texts of exceptions are left out then. `Secret` values show nothing in any case. IP addresses
+of peers are shown: they are what a firewall needs.
+
+A line that cannot be written, because the disk is full or the reader is gone, is counted and never
+stops what logged it. `failure()` says so for `/health`, and the first line that gets through again
+is preceded by one that says how many were lost.
 """
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+import re
 import sys
+import threading
 import time
-from functools import lru_cache
-from typing import Any, BinaryIO, TextIO
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExceptionRenderer, ExcInfo, WrappedLogger
 
-__all__ = ["PERSONAL", "JsonLogger", "configure", "redacted"]
+__all__ = ["PERSONAL", "Sink", "configure", "failure", "redacted", "retry"]
 
-PERSONAL = frozenset({"caller", "called", "caller_name", "number", "target"})
+PERSONAL = frozenset({"caller", "called", "caller_name", "device", "number", "peer", "target"})
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_NAMES = {number: name for name, number in _LEVELS.items()}
+_NAMES = {number: name for name, number in _LEVELS.items()} | {50: "critical"}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -32,10 +42,25 @@ def redacted(value: str) -> str:
 
 
 def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    for key in event:
-        if key in PERSONAL:
-            event[key] = redacted(str(event[key]))
+    for key, value in event.items():
+        if key not in PERSONAL or not isinstance(value, str):
+            continue  # the (host, port) of a peer in the network
+        kind, colon, number = value.rpartition(":")
+        if key != "peer" or kind == "device":  # a peer is a trunk's name or `device:NUMBER`
+            event[key] = kind + colon + redacted(number)
     return event
+
+
+_NUMBERS = re.compile(r"sips?:[^\s>'\"]+|(?<![0-9a-zA-Z])\+?\d{4,}")
+
+
+def _traceback(redact: bool, style: ExceptionRenderer, out: TextIO, exc_info: ExcInfo) -> None:
+    """Write a traceback; redacted, what its messages say of addresses, numbers and digits goes."""
+    text = io.StringIO()
+    style(text, exc_info)
+    for line in text.getvalue().splitlines(keepends=True):
+        place = line.lstrip().startswith('File "')
+        out.write(line if place or not redact else _NUMBERS.sub("…", line))
 
 
 def _stamp() -> str:
@@ -49,40 +74,102 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-class JsonLogger:
-    """structlog's logger for JSON, without its chain of processors: every call writes a line.
+class Sink:
+    """Where lines go: a stream that may fail. `notice(lines, reason)` words what was lost."""
 
-    Bound values come first. A line that the stream does not take (a full disk, a closed pipe) is
-    lost and counted in `unwritten`: a log must never stop what it tells of.
-    """
+    def __init__(self, stream: TextIO, notice: Callable[[int, str], bytes]) -> None:
+        self.lost = 0
+        """Lines lost since one got through."""
+        self.reason = ""
+        """Why they were."""
+        self._stream = stream
+        self._notice = notice
+        self._cut = False
+        self._lock = threading.Lock()
+        try:
+            stream.flush()
+            self._fd = stream.fileno()
+        except (OSError, io.UnsupportedOperation):
+            self._fd = -1  # a stream of a test or of an embedding program
+
+    def write(self, message: str | bytes) -> None:
+        """Write one line; never raises."""
+        data = message if isinstance(message, bytes) else message.encode("utf-8", "replace")
+        with self._lock:
+            if not (self._told() and self._put(data)):
+                self.lost += 1
+
+    def retry(self) -> None:
+        """If lines were lost, see whether they get through again."""
+        with self._lock:
+            self._told()
+
+    def _told(self) -> bool:
+        if self.lost and self._put(self._notice(self.lost, self.reason)):
+            self.lost, self.reason = 0, ""
+        return not self.lost
+
+    def _put(self, data: bytes) -> bool:
+        # A line that broke off is ended first, so that the next one stands alone.
+        data = b"\n" * self._cut + data + b"\n"
+        try:
+            if self._fd < 0:
+                self._stream.write(data.decode("utf-8", "replace"))
+                self._stream.flush()
+                return True
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+                self._cut = bool(view)
+        except (OSError, ValueError) as error:
+            self.reason = getattr(error, "strerror", None) or str(error)
+            return False
+        return True
+
+
+class _Lines:
+    """The logger that structlog calls by level, for the console."""
+
+    __slots__ = ("msg",)
+
+    def __init__(self, sink: Sink) -> None:
+        self.msg = sink.write
+
+    def __getattr__(self, level: str) -> Callable[[str | bytes], None]:
+        return self.msg
+
+
+class JsonLogger:
+    """structlog's logger for JSON, without its chain of processors: every call writes a line."""
 
     level = 20
     redact = True
-    unwritten = 0
 
-    def __init__(self, logger: BinaryIO, processors: object = None, context: Any = ()) -> None:
-        self._stream = logger
+    def __init__(
+        self, logger: Callable[[bytes], None], processors: object = None, context: Any = ()
+    ) -> None:
+        self._put = logger
         self._context: dict[str, Any] = dict(context)
 
     def bind(self, **values: Any) -> JsonLogger:
         """A logger whose lines have these values too."""
-        return JsonLogger(self._stream, context={**self._context, **values})
+        return JsonLogger(self._put, context={**self._context, **values})
 
     def new(self, **values: Any) -> JsonLogger:
         """A logger whose lines have these values only."""
-        return JsonLogger(self._stream, context=values)
+        return JsonLogger(self._put, context=values)
 
     def unbind(self, *keys: str) -> JsonLogger:
         """A logger without these values. Raises `KeyError` if one is not bound."""
         context = dict(self._context)
         for key in keys:
             del context[key]
-        return JsonLogger(self._stream, context=context)
+        return JsonLogger(self._put, context=context)
 
     def try_unbind(self, *keys: str) -> JsonLogger:
         """A logger without these values, bound or not."""
         kept = {key: value for key, value in self._context.items() if key not in keys}
-        return JsonLogger(self._stream, context=kept)
+        return JsonLogger(self._put, context=kept)
 
     def log(self, level: int, event: str, **values: Any) -> None:
         """A line of a level of the standard logger."""
@@ -119,41 +206,92 @@ class JsonLogger:
         line["level"] = level
         line["at"] = _stamp()
         if "exc_info" in line:
-            line = structlog.processors.format_exc_info(None, level, line)
-        try:
-            self._stream.write(_encode(line) + b"\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            JsonLogger.unwritten += 1
+            line = _exceptions(self.redact)(None, level, line)
+        self._put(_encode(line))
+
+
+@lru_cache(maxsize=2)
+def _exceptions(redact: bool) -> structlog.processors.ExceptionRenderer:
+    def text_of(exc_info: ExcInfo) -> str:
+        text = io.StringIO()
+        _traceback(redact, structlog.dev.plain_traceback, text, exc_info)
+        return text.getvalue().strip()
+
+    return structlog.processors.ExceptionRenderer(text_of)
+
+
+class _Standard(logging.Handler):
+    """What libraries say through the standard logger, as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger(record.name)
+        level = max(10, min(50, record.levelno // 10 * 10))
+        log.log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+
+
+_sink: Sink | None = None
+
+
+def failure() -> str:
+    """Why lines are being lost, and how many; empty when all is well."""
+    if _sink is None or not _sink.lost:
+        return ""
+    return f"{_sink.lost} lines could not be written: {_sink.reason}"
+
+
+def retry() -> None:
+    """If lines were lost, see whether they get through again."""
+    if _sink is not None:
+        _sink.retry()
+
+
+def _notice(lines: int, reason: str) -> bytes:
+    line = {"event": "log_lines_lost", "lines": lines, "error": reason, "level": "error"}
+    return _encode({**line, "at": _stamp()})
+
+
+def _console(level: str, redact: bool, stream: TextIO) -> Sink:
+    """structlog's own renderer for people."""
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(),
+        timestamp_key="at",
+        exception_formatter=partial(_traceback, redact, structlog.dev.plain_traceback),
+    )
+
+    def notice(lines: int, reason: str) -> bytes:
+        event: Any = {"event": "log_lines_lost", "lines": lines, "error": reason, "level": "error"}
+        return str(renderer(None, "error", stamp(None, "error", event))).encode()
+
+    sink = Sink(stream, notice)
+    structlog.configure(
+        processors=[
+            *([_redact] if redact else []),
+            structlog.processors.add_log_level,
+            stamp,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=lambda *_: _Lines(sink),
+        cache_logger_on_first_use=True,
+    )
+    return sink
 
 
 def configure(level: str, style: str, redact: bool, stream: TextIO | None = None) -> None:
     """Set up logging for the process. `style`: `json` or `console`. Goes to stderr by default."""
+    global _sink
     stream = stream or sys.stderr
     if style == "json":
         JsonLogger.level, JsonLogger.redact = _LEVELS[level], redact
+        _sink = sink = Sink(stream, _notice)
         structlog.configure(
             processors=[],
             wrapper_class=JsonLogger,
-            logger_factory=lambda *_: stream.buffer,
+            logger_factory=lambda *_: sink.write,
             cache_logger_on_first_use=True,
         )
     else:
-        processors: list[Any] = [_redact] if redact else []
-        processors += [
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(),
-                timestamp_key="at",
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
-        ]
-        structlog.configure(
-            processors=processors,
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-            logger_factory=structlog.PrintLoggerFactory(stream),
-            cache_logger_on_first_use=True,
-        )
+        _sink = _console(level, redact, stream)
     # What libraries say through the standard logger: warnings and worse, in the same stream.
-    logging.basicConfig(level=logging.WARNING, stream=stream, force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Standard()], force=True)

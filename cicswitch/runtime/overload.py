@@ -2,7 +2,9 @@
 
 Two limits. `max_calls` bounds calls in progress. The lag of the loop tells when the processor is
 the limit: a probe wakes every `PROBE_S` and sees how late it is. While it is late, the rate at
-which calls are let in is cut; while it is on time, the rate grows back, as TCP's window does.
+which calls are let in is cut; while it is on time, the rate grows back, as TCP's window does. The
+rate holds for probes that are on time: from one late probe to the next as many calls come in as
+from one on time to the next, so a loop that is very late gets few.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class OverloadGate:
         """While True every new call is refused: the switch drains."""
         self._calls = calls
         self._clock = clock
-        self._max_lag_s = max_lag_s
-        self._retry_after_s = retry_after_s
+        self.max_lag_s = max_lag_s
+        self.retry_after_s = retry_after_s
         self._rate = float("inf")
         self._admitted = 0
         self._window_at = 0.0
@@ -70,15 +72,17 @@ class OverloadGate:
     def _probe(self) -> None:
         now = self._clock()
         lag = max(0.0, now - self._due)
+        lagged = self.lag_s > _LATE_S
         self.lag_s += (lag - self.lag_s) * 0.2
         self.lag_max_s = max(self.lag_max_s, lag)
         elapsed = max(1e-3, now - self._window_at)
         rate = self._admitted / elapsed
         self._seen_rate += (rate - self._seen_rate) * min(1.0, elapsed / 0.5)
         self._admitted, self._window_at = 0, now
-        # One late probe is a hiccup, a second one in a row is load.
+        # One late probe is a hiccup, however late; a second one in a row is load, and so is one
+        # that finds the loop late on average.
         late, self._late = self._late, lag > _LATE_S
-        if (late and self._late) or self.lag_s > _LATE_S:
+        if self._late and (late or lagged):
             base = self._rate if self._rate != float("inf") else max(self._seen_rate, _LEAST_PER_S)
             self._rate = max(_LEAST_PER_S, base * _CUT)
         elif self._rate != float("inf"):
@@ -92,11 +96,11 @@ class OverloadGate:
         if (
             self.closed
             or self._calls() >= self.max_calls
-            or self.lag_s > self._max_lag_s
+            or self.lag_s > self.max_lag_s
             or self._admitted >= self._rate * PROBE_S + 1
         ):
             self.refused += 1
-            return self._retry_after_s
+            return self.retry_after_s
         self._admitted += 1
         return None
 

@@ -143,6 +143,11 @@ class Registrar:
         respond(now, status, headers=headers)
         return True
 
+    def flows(self) -> set[Flow]:
+        """The flows by which devices are reached."""
+        items = (item for items in self._bindings.values() for item in items)
+        return {item.flow for item in items if item.flow is not None}
+
     def flow_failed(self, flow: Flow, now: float) -> None:
         """A connection is gone, and with it the bindings that were reached over it."""
         gone = [item for items in self._bindings.values() for item in items if item.flow == flow]

@@ -11,7 +11,8 @@ SQL.
 
 Failure. A disk that is full or a database that is locked leaves the batch in memory and the store
 `degraded` with the reason; it is tried again every second, and the switch goes on. What waits is
-bounded by `MAX_PENDING` events; past it the oldest are counted as lost, loudly, never silently.
+bounded by `MAX_PENDING` events and `MAX_TRACES` SIP ladders; past it the oldest are counted as
+lost, loudly, never silently.
 After a crash `open` finds what had no end and closes it with reason `restart`.
 """
 
@@ -46,6 +47,7 @@ __all__ = ["MAX_PENDING", "SqliteStore", "connect_reader", "read_rows"]
 log = structlog.get_logger("store")
 
 MAX_PENDING = 2_000_000
+MAX_TRACES = 20_000
 
 TABLES: dict[type, str] = {
     LegRecord: "leg",
@@ -166,6 +168,7 @@ class SqliteStore:
         self.degraded = ""
         """Why nothing can be written at the moment; empty when all is well."""
         self.lost = 0
+        self.traces_lost = 0
         self.committed_events = 0
         self.recovered = 0
         self._commit_s = commit_ms / 1000
@@ -259,6 +262,11 @@ class SqliteStore:
             del batch[kept : kept + excess]
             self.lost += excess
             log.error("store_events_lost", lost=excess, total=self.lost, error=self.degraded)
+        if len(traces) > MAX_TRACES:
+            excess = len(traces) - MAX_TRACES
+            del traces[:excess]
+            self.traces_lost += excess
+            log.error("traces_lost", lost=excess, total=self.traces_lost, error=self.degraded)
         count, trace_count, waiters = len(batch), len(traces), len(self._waiters)
         if not (count or trace_count or waiters):
             return True

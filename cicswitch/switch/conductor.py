@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -493,9 +494,23 @@ class Conductor:
 
     def _recording_closed(self, event: ports.RecordingClosed) -> None:
         interaction, _, kind = event.recording_id.partition("-")
+        # A voicemail's file is named after its caller: the name stays out of logs and health.
+        error = event.error.replace(Path(event.path).name, "…")
+        self.env.recorded(error)
+        call = self.calls.get(interaction)
+        if error:
+            log.error("recording_failed", interaction_id=interaction, error=error)
+            if call is not None and call.recording == event.recording_id:
+                call.recording = ""
         if kind.startswith("vm:"):
             box = kind.removeprefix("vm:")
-            self.emit(ev.VoicemailLeft(self.now, interaction, box, event.path, event.duration_ms))
+            self.emit(
+                ev.VoicemailLeft(
+                    *(self.now, interaction, box, event.path, event.duration_ms, event.error)
+                )
+            )
+            if event.error and call is not None and call.phase is Phase.VOICEMAIL:
+                self.steps.end_voicemail(call, "failed")
             return
         self.emit(
             ev.RecordingEnded(

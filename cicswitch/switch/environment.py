@@ -32,6 +32,8 @@ class Environment(Struct):
     prompt: Callable[[str, str], Path | None]
     """(name, language) -> the file, or None."""
     can_record: Callable[[], bool]
+    recorded: Callable[[str], None]
+    """Told of each recording that was closed: "", or the error that ended it early."""
     recordings: Path
     voicemail: Path
     music: str

@@ -132,9 +132,11 @@ class Steps:
                 target = result or ""
             except Exception:
                 # An embedder's mistake is his to see, and the dialplan's `on_failed` to answer.
+                self._c.counters["errors"] += 1
                 log.exception("python_step_failed", step=action.name, interaction_id=call.id)
                 failed = True
         else:
+            self._c.counters["errors"] += 1
             log.error("python_step_unknown", step=action.name, interaction_id=call.id)
 
         def proceed() -> None:
@@ -170,12 +172,12 @@ class Steps:
             call.recording = f"{call.id}-vm:{box}"
             self._c.env.media.record(call.customer.id, call.recording, Path(path))
 
-    def end_voicemail(self, call: Call) -> None:
-        """The message is complete: the run goes on, if the caller is still there."""
+    def end_voicemail(self, call: Call, outcome: str = "ended") -> None:
+        """The message is complete or failed: the run goes on, if the caller is still there."""
         call.voicemail = None
         self._c.listening.stop(call)
         self._c.listening.stop_recording(call)
         self.clear_timers(call)
         if call.phase is Phase.VOICEMAIL and call.run is not None:
             call.phase = Phase.DIALPLAN
-            self.execute(call, call.run.outcome("ended", self._c.now))
+            self.execute(call, call.run.outcome(outcome, self._c.now))

@@ -31,6 +31,14 @@ def decode(text: str, **environ: str) -> tuple[Outer | None, list[str]]:
     return value, [str(finding) for finding in decoder.findings]
 
 
+@pytest.mark.parametrize("value", ["90210", "9.0210", '["90210"]', "{ a = 90210 }"])
+def test_a_secret_without_its_quotes_is_not_shown(value: str) -> None:
+    _, findings = decode(f'name = "x"\npassword = {value}\n')
+    (finding,) = findings
+    assert finding.startswith("a.toml:2: password: found a value of type ")
+    assert "0210" not in finding
+
+
 def test_a_right_document_gives_the_struct() -> None:
     value, findings = decode(
         'name = "x"\nwait_s = 2\ntags = ["a", "b"]\n[inner.a]\nsize = 3\n'

@@ -1,98 +1,137 @@
-"""Lines of the log: what is in them, what is shortened, and that a log stops nothing."""
+"""Logging goes on where its stream does not."""
 
 from __future__ import annotations
 
 import io
 import json
+import logging
+import re
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 import structlog
 
-from cicswitch.runtime import log as logs
-
-
-class Full(io.RawIOBase):
-    """A disk that takes nothing."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, _data: Any) -> int:
-        raise OSError(28, "No space left on device")
+from cicswitch.runtime import log
+from tests.support.disk import small_disk
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    before = structlog.get_config()
+def _as_before() -> Iterator[None]:
+    """Logging belongs to the process: hand it back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
-    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    log.configure("info", "console", True, io.StringIO())
+    root.handlers[:] = handlers
+    structlog.reset_defaults()
 
 
-def lines(buffer: io.BytesIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in buffer.getvalue().splitlines()]
+def said(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines() if line]
 
 
-def written(level: str = "info", *, redact: bool = True) -> tuple[Any, io.BytesIO]:
-    buffer = io.BytesIO()
-    logs.configure(level, "json", redact, io.TextIOWrapper(buffer, write_through=True))
-    return structlog.get_logger("test"), buffer
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_lines_that_a_full_disk_refuses_are_counted_and_told(tmp_path: Path, style: str) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk, (disk.path / "log").open("a") as stream:
+        log.configure("info", style, True, stream)
+        logger = structlog.get_logger("test")
+        logger.info("first")
+        disk.fill()
+        for number in range(100):
+            logger.info("not_there", filler="-" * 100, number=number)
+        assert "No space left on device" in log.failure()
+        log.retry()
+        assert log.failure()
+        disk.make_room()
+        log.retry()
+        assert log.failure() == ""
+        logger.info("last")
+        lines = (disk.path / "log").read_text().splitlines()
+    assert "first" in lines[0]
+    assert "log_lines_lost" in lines[-2]
+    assert "No space left on device" in lines[-2]
+    assert "last" in lines[-1]
+    # Some fitted into the file's last page and one may have broken off there; all others counted.
+    through = sum("number" in line for line in lines)
+    told = re.search(r"\blines\W+(\d+)", lines[-2])
+    assert told is not None
+    assert abs(through + int(told[1]) - 100) <= 1
+
+
+def test_a_reader_that_is_gone_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    log.configure("info", "json", True, Gone())
+    structlog.get_logger("test").info("said_to_nobody")
+    assert log.failure() == "1 lines could not be written: Broken pipe"
+    log.configure("info", "json", True, sys.stderr)
+    structlog.get_logger("test").info("said_again")
+    assert log.failure() == ""
+    assert said(capfd.readouterr().err)[0]["event"] == "said_again"
+
+
+def test_what_libraries_say_is_a_line_of_ours() -> None:
+    stream: TextIO = io.StringIO()
+    log.configure("info", "json", True, stream)
+    try:
+        raise ValueError("nothing fits")
+    except ValueError:
+        logging.getLogger("uvicorn.error").exception("request %d failed", 7)
+    assert isinstance(stream, io.StringIO)
+    (line,) = said(stream.getvalue())
+    assert line["event"] == "request 7 failed"
+    assert line["logger"] == "uvicorn.error"
+    assert line["level"] == "error"
+    assert "ValueError: nothing fits" in str(line["exception"])
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)],
+)
+def test_the_level_says_what_is_left_out(level: str, heard: int) -> None:
+    stream = io.StringIO()
+    log.configure(level, "json", True, stream)
+    logger = structlog.get_logger("test")
+    logger.debug("a")
+    logger.info("b")
+    logger.warning("c")
+    logger.error("d")
+    assert len(said(stream.getvalue())) == heard
+
+
+def test_what_identifies_a_person_is_shortened_unless_told_otherwise() -> None:
+    for redact, number in ((True, "…78"), (False, "+82212345678")):
+        stream = io.StringIO()
+        log.configure("info", "json", redact, stream)
+        structlog.get_logger("test").info("call", caller="+82212345678")
+        assert said(stream.getvalue())[0]["caller"] == number
 
 
 def test_a_line_has_event_level_and_time() -> None:
-    log, buffer = written()
-    log.warning("store_degraded", error="full")
-    (line,) = lines(buffer)
+    stream = io.StringIO()
+    log.configure("info", "json", True, stream)
+    structlog.get_logger("test").warning("store_degraded", error="full")
+    (line,) = said(stream.getvalue())
     assert (line["event"], line["level"], line["error"]) == ("store_degraded", "warning", "full")
-    assert line["at"].endswith("Z")
-    assert line["at"][10] == "T"
-
-
-def test_lines_below_the_level_are_not_written() -> None:
-    log, buffer = written("warning")
-    log.debug("a")
-    log.info("b")
-    log.log(20, "c")
-    log.log(30, "d")
-    log.error("e")
-    assert [(line["event"], line["level"]) for line in lines(buffer)] == [
-        ("d", "warning"),
-        ("e", "error"),
-    ]
-
-
-def test_what_identifies_a_person_is_shortened() -> None:
-    log, buffer = written()
-    log.bind(caller="01012345678").info("interaction", called="5000", peer="pbx")
-    (line,) = lines(buffer)
-    assert (line["caller"], line["called"], line["peer"]) == ("…78", "5000", "pbx")
-
-
-def test_without_redaction_numbers_stay_whole() -> None:
-    log, buffer = written(redact=False)
-    log.info("interaction", caller="01012345678")
-    assert lines(buffer)[0]["caller"] == "01012345678"
-
-
-def test_an_exception_comes_with_its_traceback() -> None:
-    log, buffer = written()
-    try:
-        raise ValueError("odd")
-    except ValueError:
-        log.exception("handler_failed")
-    (line,) = lines(buffer)
-    assert line["level"] == "error"
-    assert "ValueError: odd" in line["exception"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", str(line["at"]))
 
 
 def test_values_are_bound_and_let_go() -> None:
-    log, buffer = written()
-    bound = log.bind(a=1, b=2)
+    stream = io.StringIO()
+    log.configure("info", "json", True, stream)
+    bound = structlog.get_logger("test").bind(a=1, b=2)
     bound.unbind("a").info("one")
     bound.try_unbind("b", "c").info("two")
     bound.new(c=3).info("three")
-    found = [{key: line.get(key) for key in "abc"} for line in lines(buffer)]
+    found = [{key: line.get(key) for key in "abc"} for line in said(stream.getvalue())]
     assert found == [
         {"a": None, "b": 2, "c": None},
         {"a": 1, "b": None, "c": None},
@@ -102,8 +141,10 @@ def test_values_are_bound_and_let_go() -> None:
         bound.unbind("nothing")
 
 
-def test_a_full_disk_loses_the_line_and_nothing_else() -> None:
-    logs.configure("info", "json", True, io.TextIOWrapper(io.BufferedWriter(Full(), 1)))
-    before = logs.JsonLogger.unwritten
-    structlog.get_logger("test").info("lost")
-    assert logs.JsonLogger.unwritten == before + 1
+def test_a_level_of_the_standard_logger_is_known_by_its_name() -> None:
+    stream = io.StringIO()
+    log.configure("warning", "json", True, stream)
+    logger = structlog.get_logger("test")
+    for number in (10, 20, 30, 40, 50):
+        logger.log(number, "said")
+    assert [line["level"] for line in said(stream.getvalue())] == ["warning", "error", "critical"]

@@ -35,12 +35,13 @@ async def run_uac(
 
 @contextlib.asynccontextmanager
 async def uas(host: str, port: int, folder: Path, *options: str) -> AsyncIterator[None]:
-    """SIPp's built-in answering side while the block runs."""
+    """SIPp's built-in answering side, or a scenario, while the block runs."""
     if SIPP is None:
         pytest.skip("SIPp is not installed: apt-get install sip-tester")
+    scenario = () if "-sf" in options else ("-sn", "uas")
     process = await asyncio.create_subprocess_exec(
         SIPP,
-        *("-sn", "uas", "-i", host, "-p", str(port), "-nostdin", "-timeout", "60", *options),
+        *(*scenario, "-i", host, "-p", str(port), "-nostdin", "-timeout", "60", *options),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,

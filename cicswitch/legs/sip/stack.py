@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -22,7 +22,9 @@ from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.ladder import Ladder
 from cicswitch.legs.sip.leg import SipLeg
+from cicswitch.legs.sip.places import Places
 from cicswitch.legs.sip.trunks import Trunk, Trunks
+from cicswitch.net.dns import resolve
 from cicswitch.net.transports import SipTransports
 from cicswitch.ports import LegsUnavailable, MediaExhausted, MediaPlane
 from cicswitch.runtime.clock import Clock
@@ -64,12 +66,13 @@ class SipStack:
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
         keep_ladder: Callable[[float, str, str, bytes], None],
+        resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
         self.now = clock.now()
         self.sink: LegSink | None = None
         self.retry_after_s = config.sip.retry_after_s
-        self.counters = {"unauthorized": 0, "refused_source": 0}
+        self.counters = {"unauthorized": 0, "refused_source": 0, "errors": 0}
         self._config = config
         self._clock = clock
         self._tokens = tokens
@@ -81,7 +84,10 @@ class SipStack:
         self._touched = False
         self._listeners: list[tuple[Endpoint, Listener]] = []
         self._trunk_calls: dict[str, Trunk] = {}
-        self.ladder = Ladder(wheel, clock.now, keep_ladder)
+        self.ladder = Ladder(
+            *(wheel, clock.now, keep_ladder),
+            lambda: [leg.sip_call_id for leg in self._legs.values()],
+        )
         self.agent = UserAgent(
             wheel,
             tokens,
@@ -91,6 +97,11 @@ class SipStack:
         )
         self.devices = Devices(config.device)
         self.trunks = Trunks(config.trunk)
+        self._places = Places(
+            *(self.agent, self.trunks, wheel, clock),
+            resolve=resolve,
+            touch=self.touch,
+        )
         self._authenticator = Authenticator(
             config.sip.realm,
             os.urandom(32),
@@ -105,7 +116,9 @@ class SipStack:
             max_expires_s=config.sip.register_max_s,
             max_contacts=config.sip.max_contacts,
         )
-        self.transports = SipTransports(self._received, self._flow_failed, clock.now)
+        self.transports = SipTransports(
+            self._received, self._flow_failed, clock.now, in_use=self._connections_in_use
+        )
         self._handlers: dict[type, Callable[[Any], None]] = {
             sip.InviteReceived: self._invited,
             sip.ProvisionalReceived: self._provisional,
@@ -134,8 +147,9 @@ class SipStack:
                 endpoint.transport, endpoint.host, endpoint.port, self._config.listen.advertise
             )
             self._listeners.append((endpoint, listener))
+        self._places.listeners = self._listeners
         for trunk in self.trunks.by_name.values():
-            self._start_trunk(trunk)
+            self._places.start(trunk)
         self.pump()
 
     @property
@@ -143,29 +157,10 @@ class SipStack:
         """The listeners, as they were bound."""
         return [listener for _, listener in self._listeners]
 
-    def _start_trunk(self, trunk: Trunk) -> None:
-        transport = trunk.config.address.partition(":")[0]
-        listener = self._listener(transport.upper(), ipv6=":" in trunk.remote[0])
-        if listener is None:
-            log.error(
-                "trunk_unreachable",
-                trunk=trunk.name,
-                error=f"no listener of its kind: listen.sip has none for {trunk.config.address}",
-            )
-            return
-        flow = Flow(listener, trunk.remote)
-        trunk.start(self.agent, flow, self._clock.now(), self.touch)
-
-    def _listener(self, transport: str, *, ipv6: bool) -> Listener | None:
-        wanted = "tcp" if transport == "TCP" else "udp"
-        for endpoint, listener in self._listeners:
-            if endpoint.transport == wanted and endpoint.ipv6 == ipv6:
-                return listener
-        return None
-
     def configure(self, config: Config) -> None:
         """Take over devices and trunks; calls go on. Listeners stay as they are."""
         self._config = config
+        self.retry_after_s = config.sip.retry_after_s
         self.devices.configure(config.device)
         now = self._clock.now()
         for name, trunk in list(self.trunks.by_name.items()):
@@ -176,7 +171,7 @@ class SipStack:
             if name not in self.trunks.by_name:
                 trunk = Trunk(name, settings)
                 self.trunks.add(trunk)
-                self._start_trunk(trunk)
+                self._places.start(trunk)
         self.pump()
 
     async def stop(self) -> None:
@@ -187,6 +182,7 @@ class SipStack:
         self.pump()
         if any(trunk.registration is not None for trunk in self.trunks.by_name.values()):
             await asyncio.sleep(0.2)
+        self._places.stop()
         self.ladder.flush()
         await self.transports.close()
 
@@ -202,6 +198,12 @@ class SipStack:
         self.agent.flow_failed(flow, now)
         self.registrar.flow_failed(flow, now)
         self.touch()
+
+    def _connections_in_use(self) -> set[int]:
+        flows = self.registrar.flows() | {
+            (session.dialog or session).flow for session in self.agent.session_table.values()
+        }
+        return {flow.connection for flow in flows if flow.connection is not None}
 
     def touch(self) -> None:
         """Something was asked of the core outside a pump: pump soon."""
@@ -242,6 +244,7 @@ class SipStack:
             handler(event)
         except Exception:
             # One peer's message must never end the loop for all; its call is ended instead.
+            self.counters["errors"] += 1
             log.exception("sip_event_failed", event_type=type(event).__name__)
             leg = getattr(getattr(event, "session", None), "data", None)
             if isinstance(leg, SipLeg):

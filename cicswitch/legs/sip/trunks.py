@@ -1,19 +1,24 @@
-"""Trunks: which peer a request comes from, what its numbers mean, and whether it is alive."""
+"""Trunks: which peer a request comes from, what its numbers mean, and whether it is alive.
+
+A trunk whose address is a host name has no `remote` until its name is resolved, and is down until
+then. It is moved when its name leads elsewhere, or, while it is down, to the next of its addresses.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
 
-from cicswitch.config import TrunkConfig, parse_endpoint
+from cicswitch.config import TrunkConfig
 from cicswitch.sip.auth import Credentials
 from cicswitch.sip.registration import Ping, Registration, RegistrationState
 
 if TYPE_CHECKING:
+    from cicswitch.core.timers import Timer
     from cicswitch.sip.flow import Flow
     from cicswitch.sip.user_agent import UserAgent
 
@@ -39,13 +44,39 @@ def international(number: str, country: str) -> str:
 class Trunk:
     """One trunk: its configuration, its address, and what keeps it alive."""
 
-    __slots__ = ("calls", "config", "credentials", "flow", "name", "ping", "registration", "remote")
+    __slots__ = (
+        "addresses",
+        "calls",
+        "config",
+        "credentials",
+        "endpoint",
+        "flow",
+        "name",
+        "ping",
+        "problem",
+        "registration",
+        "remote",
+        "resolver",
+    )
 
     def __init__(self, name: str, config: TrunkConfig) -> None:
         self.name = name
         self.config = config
-        endpoint = parse_endpoint(config.address, ("udp", "tcp"), 5060)
-        self.remote = (endpoint.host, endpoint.port)
+        self.endpoint = endpoint = config.endpoint()
+        self.addresses: tuple[str, ...] = () if endpoint.named else (endpoint.host,)
+        """All that is known to be the peer."""
+        self.remote: tuple[str, int] | None = (
+            None
+            if endpoint.named
+            else (
+                endpoint.host,
+                endpoint.port,
+            )
+        )
+        """Where it is called."""
+        self.problem = "its name is being looked up" if endpoint.named else ""
+        """Why nobody can be called there, apart from what ping and registration know."""
+        self.resolver: Timer | None = None
         self.flow: Flow | None = None
         self.calls = 0
         password = config.password.reveal()
@@ -56,6 +87,8 @@ class Trunk:
     @property
     def up(self) -> bool:
         """Whether calls can go out: nothing is known against it."""
+        if self.flow is None:
+            return False
         if self.registration is not None and self.registration.state is RegistrationState.FAILED:
             return False
         return self.ping is None or self.ping.up is not False
@@ -72,15 +105,38 @@ class Trunk:
         return self.config.prefix + number.removeprefix(self.config.strip)
 
     def uri(self, number: str) -> str:
-        """A Request-URI at the peer."""
-        host, port = self.remote
-        return f"sip:{number}@[{host}]:{port}" if ":" in host else f"sip:{number}@{host}:{port}"
+        """A Request-URI at the peer, by its name if it has one."""
+        return f"sip:{number}@{self.host}:{self.endpoint.port}"
+
+    @property
+    def host(self) -> str:
+        """The host as configured, as a URI has it."""
+        host = self.endpoint.host
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def reason(self) -> str:
+        """Why it is down."""
+        return self.problem or "it does not answer, or refuses our registration"
+
+    def next_address(self, usable: Sequence[str]) -> str:
+        """Which of its addresses to call: the one in use while that works, else the one after it.
+
+        "" if there is none.
+        """
+        current = self.remote[0] if self.remote is not None else ""
+        if current not in usable:
+            return usable[0] if usable else ""
+        if self.up:
+            return current
+        return usable[(usable.index(current) + 1) % len(usable)]
 
     def start(self, agent: UserAgent, flow: Flow, now: float, changed: Callable[[], None]) -> None:
-        """Register and ping as configured."""
-        self.flow = flow
-        config = self.config
-        host = f"[{self.remote[0]}]" if ":" in self.remote[0] else self.remote[0]
+        """Register and ping as configured, at another place than before if `flow` says so."""
+        self._quit(now)
+        self.flow, self.remote, self.problem = flow, flow.remote, ""
+        self.registration = self.ping = None
+        config, host, port = self.config, self.host, self.endpoint.port
         domain = config.from_domain or config.realm or host
         if config.register and self.credentials is not None:
 
@@ -91,7 +147,7 @@ class Trunk:
 
             self.registration = Registration(
                 agent,
-                f"sip:{domain}:{self.remote[1]}" if domain == host else f"sip:{domain}",
+                f"sip:{domain}:{port}" if domain == host else f"sip:{domain}",
                 f"<sip:{config.username}@{domain}>",
                 flow,
                 self.credentials,
@@ -108,7 +164,7 @@ class Trunk:
 
             self.ping = Ping(
                 agent,
-                f"sip:{host}:{self.remote[1]}",
+                f"sip:{host}:{port}",
                 flow,
                 interval_s=config.options_s,
                 on_change=pinged,
@@ -116,7 +172,13 @@ class Trunk:
             self.ping.start(now)
 
     def stop(self, now: float) -> None:
-        """Unregister and stop pinging. Idempotent."""
+        """Unregister, stop pinging, look up no more. Idempotent."""
+        if self.resolver is not None:
+            self.resolver.cancel()
+            self.resolver = None
+        self._quit(now)
+
+    def _quit(self, now: float) -> None:
         if self.ping is not None:
             self.ping.stop()
         if self.registration is not None:
@@ -129,6 +191,7 @@ class Trunks:
     def __init__(self, trunks: dict[str, TrunkConfig]) -> None:
         self.by_name: dict[str, Trunk] = {}
         self._by_remote: dict[tuple[str, int], Trunk] = {}
+        self._by_host: dict[str, Trunk] = {}
         self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Trunk]] = []
         self._cache: dict[str, Trunk | None] = {}
         for name, config in trunks.items():
@@ -136,22 +199,29 @@ class Trunks:
 
     def add(self, trunk: Trunk) -> None:
         """Take in a trunk, in place of one of the same name."""
-        self.remove(trunk.name)
         self.by_name[trunk.name] = trunk
-        self._by_remote[trunk.remote] = trunk
-        self._networks += [
-            (ipaddress.ip_network(network, strict=False), trunk) for network in trunk.config.accept
-        ]
-        self._cache.clear()
+        self.index()
 
     def remove(self, name: str) -> Trunk | None:
         """Forget a trunk."""
         trunk = self.by_name.pop(name, None)
-        if trunk is not None:
-            self._by_remote.pop(trunk.remote, None)
-            self._networks = [entry for entry in self._networks if entry[1] is not trunk]
-            self._cache.clear()
+        self.index()
         return trunk
+
+    def index(self) -> None:
+        """Note where trunks are: after one was added, removed or moved."""
+        trunks = self.by_name.values()
+        places = [(address, trunk) for trunk in trunks for address in trunk.addresses]
+        self._by_remote = {(address, trunk.endpoint.port): trunk for address, trunk in places}
+        self._by_host = {
+            address: trunk for address, trunk in places if trunk.endpoint.transport == "tcp"
+        }
+        self._networks = [
+            (ipaddress.ip_network(network, strict=False), trunk)
+            for trunk in trunks
+            for network in trunk.config.accept
+        ]
+        self._cache.clear()
 
     def find(self, flow: Flow) -> Trunk | None:
         """The trunk that a request over `flow` comes from: its address and port, or its networks.
@@ -162,6 +232,8 @@ class Trunks:
         if trunk is not None:
             return trunk
         host = flow.remote[0]
+        if flow.listener.reliable and (trunk := self._by_host.get(host)) is not None:
+            return trunk
         if host not in self._cache:
             if len(self._cache) > 10_000:
                 self._cache.clear()

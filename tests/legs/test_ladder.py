@@ -1,0 +1,73 @@
+"""Ladders: kept for the calls that were, and for no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from cicswitch.core.timers import TimerWheel
+from cicswitch.legs.sip import ladder as module
+from cicswitch.legs.sip.ladder import Ladder, parse_ladder
+from cicswitch.sip.flow import Flow, Listener
+
+FLOW = Flow(Listener("udp", "UDP", "127.0.0.1", 5060), ("127.0.0.2", 5060))
+
+
+def invite(call_id: str) -> bytes:
+    return f"INVITE sip:1 SIP/2.0\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n\r\n".encode()
+
+
+class Taps:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.wheel = TimerWheel()
+        self.kept: list[str] = []
+        self.live: list[str] = []
+        self.ladder = Ladder(
+            self.wheel,
+            lambda: self.now,
+            lambda at, interaction, leg, data: self.kept.append(leg),
+            lambda: self.live,
+        )
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.wheel.fire(self.now)
+
+    def see(self, call_id: str) -> None:
+        self.ladder.tap("in", FLOW, invite(call_id))
+
+
+def test_the_ladder_of_a_call_lives_as_long_as_its_leg_and_is_kept_then() -> None:
+    taps = Taps()
+    taps.live = ["talk"]
+    taps.see("talk")
+    for _ in range(10):
+        taps.wait(11)
+    (step,) = parse_ladder(taps.ladder.raw("talk"))
+    assert (step.direction, step.line, step.cseq) == ("in", "INVITE sip:1 SIP/2.0", "1 INVITE")
+    taps.live = []
+    taps.ladder.ended("talk", "i", "leg")
+    assert taps.kept == []
+    taps.wait(6)
+    assert taps.kept == ["leg"]
+    taps.wait(11)
+    assert len(taps.ladder) == 0
+    assert len(taps.wheel) == 0
+
+
+def test_an_invite_that_came_to_no_leg_is_forgotten() -> None:
+    taps = Taps()
+    for number in range(50):
+        taps.see(f"refused{number}")
+    taps.wait(11)
+    assert len(taps.ladder) == 0
+    assert taps.kept == []
+    assert len(taps.wheel) == 0
+
+
+def test_a_flood_opens_no_more_ladders_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_CALLS", 10)
+    taps = Taps()
+    for number in range(50):
+        taps.see(f"refused{number}")
+    assert len(taps.ladder) == 10
