@@ -462,7 +462,7 @@ class Engine:
                 leg.params.codec if leg.params is not None else "",
             )
         )
-        leg.spliced = leg.fast_to = None
+        leg.release()
         self._assign(leg.slot, None)
         self._pools[leg.slot.ipv6].rest(leg.slot, self.now)
 

@@ -126,7 +126,7 @@ class _Link:
                     [
                         sys.executable,
                         "-m",
-                        "cicswitch.media.worker",
+                        "cicswitch.media",
                         "--socket-fd",
                         str(theirs.fileno()),
                         "--settings",
