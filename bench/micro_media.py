@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.ports import MediaEvent, MediaParams, MediaSource
@@ -30,6 +32,11 @@ def cpu_s(pid: int, *, only_system: bool = False) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     user = 0 if only_system else int(fields[11])
     return (user + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run_s(pid: int) -> float:
+    """As `cpu_s`, to the nanosecond: of the main thread only."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def rss_kib(pid: int) -> int:
@@ -191,6 +198,56 @@ async def open_close(rounds: int, calls: int) -> None:
         await made.stop()
 
 
+async def paced(rate: int, seconds: float) -> None:
+    """Calls at a rate, their commands in the steps that signalling takes; both processes."""
+    made, events = await plane()
+    loop = asyncio.get_running_loop()
+    params = MediaParams(codec="PCMA", payload_type=8, host=FAR, port=FAR_PORT)
+
+    def invite(call: int) -> None:
+        made.open(f"a{call}")
+        made.configure(f"a{call}", params)
+        made.open(f"b{call}", near=f"a{call}")
+        loop.call_later(0.002, answered, call)
+
+    def answered(call: int) -> None:
+        made.configure(f"b{call}", params)
+        made.bridge(f"a{call}", f"b{call}")
+        loop.call_later(0.5, bye, call, "ab")
+
+    def bye(call: int, legs: str) -> None:
+        made.close(f"{legs[0]}{call}")
+        if legs[1:]:
+            loop.call_later(0.001, bye, call, legs[1:])
+
+    try:
+        (pid,) = made.worker_pids()
+        await opened(made, 1200)
+        for index in range(1200):
+            made.close(str(index))
+        await asyncio.sleep(1.5)
+        idle, start = run_s(pid), time.process_time()
+        await asyncio.sleep(2)
+        idle, own_idle = (run_s(pid) - idle) / 2, (time.process_time() - start) / 2
+        events.clear()
+        before, start, began = run_s(pid), time.process_time(), time.monotonic()
+        calls = int(rate * seconds)
+        for call in range(calls):
+            await asyncio.sleep(began + call / rate - time.monotonic())
+            invite(call)
+        while len(events) < 2 * calls:  # noqa: ASYNC110 - the plane calls, it sets no event
+            await asyncio.sleep(0.01)
+        took = time.monotonic() - began
+        worker = run_s(pid) - before - idle * took
+        here = time.process_time() - start - own_idle * took
+        print(
+            f"{rate} calls/s: {worker / calls * 1e6:.1f} µs/call in the worker (idle {idle:.2%}),"
+            f" {here / calls * 1e6:.1f} µs/call here, timers of this bench and all"
+        )
+    finally:
+        await made.stop()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", default="all")
@@ -212,7 +269,9 @@ async def main() -> None:
                 await hold(sender, 500, seconds, talking=talking)
         if what in ("open", "all"):
             await open_close(10, 400)
+            for rate in (100, 400, 1000):
+                await paced(rate, seconds)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -64,6 +64,8 @@ class Engine:
         """Packets received, sent, stray of legs that are closed."""
         self._pools = pools
         self._emit = emit
+        self._closed: list[wire.Closed] = []
+        """Told with the next sweep: each write to the plane wakes it, and these can wait."""
         self._assign = assign
         self._sources = Sources()
         self.player = Player(self._play_finished, self._digits_out)
@@ -136,6 +138,7 @@ class Engine:
                 free = pool.rested(now)
                 if free:
                     self._emit(wire.Ports(free, ipv6))
+            self._tell_closed()
             if now - self._figures_at >= 1:
                 self._figures_at = now
                 self._emit(wire.Figures(self.figures()))
@@ -450,7 +453,7 @@ class Engine:
         self._gone[1] += leg.output.sent
         self._gone[2] += leg.stray
         rtt_s = reports.rtt_s if reports is not None else None
-        self._emit(
+        self._closed.append(
             wire.Closed(
                 leg.number,
                 source.total,
@@ -466,6 +469,11 @@ class Engine:
         self._assign(leg.slot, None)
         self._pools[leg.slot.ipv6].rest(leg.slot, self.now)
 
+    def _tell_closed(self) -> None:
+        for event in self._closed:
+            self._emit(event)
+        self._closed.clear()
+
     def _quit(self, command: wire.Quit) -> None:
         self.closing = True
 
@@ -473,6 +481,7 @@ class Engine:
         """Close all legs, write all recordings, close all sockets."""
         for number in list(self.legs):
             self._close(wire.Close(number))
+        self._tell_closed()
         self._writer.stop()
         self._writer.drain(self._written)
         for pool in self._pools.values():

@@ -4,7 +4,9 @@ States of a worker link: STARTING (the process runs, no port yet), UP, LOST (its
 failed; a new one starts after a backoff), STOPPED. A port is handed out without asking, because the
 worker has told which ones it bound; when few are left the plane orders more, in steps.
 
-Commands of one pass of the loop leave in one write. A worker that dies takes its legs with it:
+Commands leave together: at once where none left within the last `GATHER_S`, else at its end. Each
+write wakes the worker, which costs both processes more than the commands in it, and nobody hears
+5 ms before a prompt begins. A worker that dies takes its legs with it:
 `MediaWorkerLost` names them, and the plane forgets them; recordings are repaired by the next start.
 """
 
@@ -49,6 +51,7 @@ __all__ = ["WorkerPlane"]
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 STABLE_S = 10.0
 """A worker that lived so long begins its backoff anew."""
+GATHER_S = 0.005
 SOCKET_BUFFER = 1 << 21
 READ_BYTES = 1 << 18
 STOP_TIMEOUT_S = 10.0
@@ -98,6 +101,8 @@ class _Link:
         self._out: list[wire.Command] = []
         self._unsent = b""
         self._flush_set = False
+        self._flush_from = 0.0
+        """When the loop's clock allows the next write."""
         self._loop = asyncio.get_running_loop()
 
     # -- life ------------------------------------------------------------------------------
@@ -166,11 +171,15 @@ class _Link:
     # -- commands --------------------------------------------------------------------------
 
     def send(self, command: wire.Command) -> None:
-        """Queue a command for the write at the end of this pass of the loop."""
+        """Queue a command for the next write."""
         self._out.append(command)
         if not self._flush_set:
             self._flush_set = True
-            self._loop.call_soon(self._flush)
+            loop = self._loop
+            if loop.time() >= self._flush_from:
+                loop.call_soon(self._flush)
+            else:
+                loop.call_at(self._flush_from, self._flush)
 
     def _flush(self) -> None:
         self._flush_set = False
@@ -178,6 +187,7 @@ class _Link:
         if sock is None or not self._out:
             self._out.clear()
             return
+        self._flush_from = self._loop.time() + GATHER_S
         data = wire.frame(self._out)
         self._out.clear()
         if self._unsent:

@@ -243,10 +243,11 @@ async def test_latching_by_host_refuses_other_hosts() -> None:
         a = await it.phone("a")
         evil = await attacker(a.to[1])
         it.phones.append(evil)
+        it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
+        await a.packets_more(1)
         for number in range(5):
             assert evil.transport is not None
             evil.transport.sendto(raw_rtp(0, number, 9), evil.to)
-        it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
         await a.packets_more(5)
         assert evil.packets == []
         it.plane.close("a")
