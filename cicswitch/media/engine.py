@@ -49,6 +49,7 @@ class Engine:
         pools: dict[bool, PortPool],
         emit: Callable[[wire.Event], None],
         assign: Callable[[Slot, Leg | None], None],
+        release: Callable[[Slot], None],
     ) -> None:
         self.settings = settings
         self.latch_any = settings.latch == "any"
@@ -67,6 +68,7 @@ class Engine:
         self._closed: list[wire.Closed] = []
         """Told with the next sweep: each write to the plane wakes it, and these can wait."""
         self._assign = assign
+        self._release = release
         self._sources = Sources()
         self.player = Player(self._play_finished, self._digits_out)
         self._listener = Listener(self._heard)
@@ -85,6 +87,7 @@ class Engine:
         self.closing = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             wire.Grow: self._grow,
+            wire.Shrink: self._shrink,
             wire.Open: self._open,
             wire.Configure: self._configure,
             wire.Bridge: self._bridge,
@@ -241,6 +244,14 @@ class Engine:
         ports = [slot.port for slot in made]
         full = len(made) < command.pairs
         self._emit(wire.Ports(ports, command.ipv6, full, pool.reason, len(ports)))
+
+    def _shrink(self, command: wire.Shrink) -> None:
+        pool = self._pools[command.ipv6]
+        for port in command.ports:
+            slot = pool.shrink(port)
+            if slot is not None:
+                self._release(slot)
+                slot.close()
 
     def _open(self, command: wire.Open) -> None:
         slot = self._pools[command.ipv6].slots[command.port]

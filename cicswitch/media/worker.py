@@ -88,6 +88,11 @@ def _nothing(row: memoryview) -> int:
     return 0
 
 
+def _gone(row: memoryview) -> int:
+    """Behind a socket that was closed after epoll had told of it."""
+    raise BlockingIOError
+
+
 class _Control(Inlet):
     """What epoll finds behind the command socket: `slow` reads by itself."""
 
@@ -114,7 +119,7 @@ class Worker:
         self._epoll = select.epoll()
         self._table: list[Inlet] = []
         """By file number."""
-        self._none = Inlet(_nothing)
+        self._none = Inlet(_gone)
         self._behind: dict[int, tuple[_Idle, _Rtcp]] = {}
         """By file number of the RTP socket."""
         pools = {
@@ -128,7 +133,7 @@ class Worker:
             for ipv6, host in ((False, settings.host), (True, settings.host6))
             if host
         }
-        self.engine = Engine(settings, pools, self._out.append, self._assign)
+        self.engine = Engine(settings, pools, self._out.append, self._assign, self._release)
         self.packets_idle = 0
         self.stopping = False
         self._put(control.fileno(), _Control(self))
@@ -151,6 +156,13 @@ class Worker:
             self._epoll.register(slot.rtcp.fileno(), select.EPOLLIN)
         behind[1].leg = leg
         self._put(number, behind[0] if leg is None else leg)
+
+    def _release(self, slot: Slot) -> None:
+        """Forget the sockets of a slot, which are then closed; epoll forgets them by that."""
+        number = slot.rtp.fileno()
+        if self._behind.pop(number, None) is not None:
+            self._put(number, self._none)
+            self._put(slot.rtcp.fileno(), self._none)
 
     def read_commands(self) -> None:
         """Carry out what the plane has written; its end is ours."""
