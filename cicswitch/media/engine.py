@@ -22,7 +22,7 @@ from cicswitch.media.pool import PortPool, Slot
 from cicswitch.media.recorder import SETTLE_S, Recording, Writer
 from cicswitch.media.reports import Reports
 from cicswitch.media.settings import MediaSettings
-from cicswitch.media.sources import Sources
+from cicswitch.media.sources import FRAME, Sources
 from cicswitch.rtp import g711
 from cicswitch.rtp.dtmf import DIGITS
 from cicswitch.rtp.stream import OutputStream
@@ -322,7 +322,10 @@ class Engine:
         if not tracks:
             self._emit(wire.Played(leg.number, command.play_id))
             return
-        leg.play = Play(command.play_id, command.sources, codec, tracks, loop=command.loop)
+        samples = 8 * self.settings.music_ptime_ms if command.loop else FRAME
+        leg.play = Play(
+            command.play_id, command.sources, codec, tracks, loop=command.loop, samples=samples
+        )
         self.player.add(leg, self.now)
         self._rewire(leg)
 

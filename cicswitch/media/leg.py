@@ -206,6 +206,8 @@ class Leg(Inlet):
                 self.settle_at = now + self.engine.settings.latch_window_s
             self.rank = rank
             self.peer = source
+            if self.play is not None:
+                self.play.plain = False
         elif source != self.peer:
             return False
         if rank == 3 or now >= self.settle_at:
@@ -221,6 +223,8 @@ class Leg(Inlet):
         self.latching = False
         self.refused = None
         self.home = ""
+        if self.play is not None:
+            self.play.plain = False
         self.recv_into = self.slot.rtp.recv_into
         # What others had queued before the kernel began to refuse them is still there to be read.
         row = memoryview(bytearray(ROW))
