@@ -158,13 +158,13 @@ class Writer:
         self._jobs: queue.SimpleQueue[tuple[Recording, bytes, bool] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[Recording, bool]] = queue.SimpleQueue()
         self._fsync = fsync
-        self._thread: threading.Thread | None = None
+        self._runner: threading.Thread | None = None
 
     def open(self, recording: Recording) -> None:
         """Create the file, with the header of an empty recording, on the thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-            self._thread.start()
+        if self._runner is None:
+            self._runner = threading.Thread(target=self._run, name="recorder", daemon=True)
+            self._runner.start()
         self._jobs.put((recording, b"", False))
 
     def write(self, recording: Recording, data: bytes, *, close: bool = False) -> None:
@@ -178,10 +178,10 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what is queued, then end the thread."""
-        if self._thread is not None:
+        if self._runner is not None:
             self._jobs.put(None)
-            self._thread.join(timeout=10)
-            self._thread = None
+            self._runner.join(timeout=10)
+            self._runner = None
 
     def _run(self) -> None:
         while True:

@@ -26,7 +26,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a packet from the SDP's own address still beats another sender."""
     rtp_timeout_s: float = 30.0
     rtcp_interval_s: float = 5.0
-    pool_initial: int = 64
+    pool_initial: int = 256
     """Port pairs bound at start, by worker."""
     pool_step: int = 256
     """Port pairs bound at once when the pool runs low."""
