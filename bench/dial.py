@@ -78,11 +78,17 @@ def clean_rate(
     return best, steps
 
 
+RATE = 1000.0
+"""The rate that has to be clean; its calls are what a CPU-second is measured by."""
+LIGHT = 400.0
+"""A call is dearer here: the processor goes to sleep between messages, and wakes up cold."""
+
+
 def run(options: Options) -> list[Result]:
-    """Calls a CPU-second at a moderate rate, then the clean rate."""
+    """Calls a CPU-second at a high and at a moderate rate, then the clean rate."""
     result = Result("dial", x_label="offered calls/s", y_label="calls/s")
     seconds = 8.0 if options.quick else 20.0
-    rate = options.rate or 400.0
+    rate = options.rate or RATE
     with target_of(options) as target, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with far_end(target, folder):
@@ -99,6 +105,11 @@ def run(options: Options) -> list[Result]:
             result.add("answer_ms", load.answer_ms, "ms")
             if options.rate:
                 return [result]
+            light = call(
+                target, folder, "4711", rate=LIGHT, seconds=seconds, idle_share=idle, tail_s=TAIL_S
+            )
+            per_cpu_s = light.answered / light.cpu_s if light.cpu_s > 0 else 0.0
+            result.add(f"calls_per_cpu_s_at_{LIGHT:.0f}", per_cpu_s, "calls/CPU-s")
             best, steps = clean_rate(
                 target,
                 folder,

@@ -48,6 +48,7 @@ max_calls = {max_calls}
 [media]
 ports = "16384-32767"
 rtp_timeout_s = 3600
+{media}
 [store]
 path = "store.db"
 [recording]
@@ -180,7 +181,12 @@ class Switch(Target):
 
 @contextlib.contextmanager
 def switch_under_test(
-    *, plan: str = DIAL_PLAN, extra: str = "", max_calls: int = 20_000, profile: str = ""
+    *,
+    plan: str = DIAL_PLAN,
+    extra: str = "",
+    media: str = "",
+    max_calls: int = 20_000,
+    profile: str = "",
 ) -> Iterator[Switch]:
     """A switch that is up while the block runs; `profile` is a file for cProfile's figures."""
     with tempfile.TemporaryDirectory(prefix="cicswitch-bench-") as name:
@@ -197,6 +203,7 @@ def switch_under_test(
             far_port=far,
             max_calls=max_calls,
             extra=extra,
+            media=media,
         )
         (folder / "cicswitch.toml").write_text(config)
         profiling = ["-m", "cProfile", "-o", profile] if profile else []

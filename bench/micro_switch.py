@@ -78,7 +78,7 @@ def make(folder: Path, *, queue: bool = False) -> Switch:
     ports = {"port": 5060, "http": 8080, "near_port": 5080, "far_port": 5090, "max_calls": 10_000}
     extra = queue_config(200) if queue else ""
     hosts = {"near_host": "10.0.0.9", "far_host": "10.0.0.8"}
-    (folder / "cicswitch.toml").write_text(CONFIG.format(**ports, **hosts, extra=extra))
+    (folder / "cicswitch.toml").write_text(CONFIG.format(**ports, **hosts, extra=extra, media=""))
     switch = Switch(load(folder / "cicswitch.toml"))
     silence: Any = _Silence(switch)
     switch.media = switch.sip.media = switch.conductor.env.media = silence

@@ -33,8 +33,8 @@ class Listening:
             wanted = plan(
                 Party(call.customer.id, call.customer.up, call.customer_held),
                 Party(other.id, other.up, call.other_held) if other is not None else None,
-                call.music or self._c.env.music,
-                call.waiting_music,
+                _music(call.music or self._c.env.music),
+                _music(call.waiting_music),
             )
         else:
             wanted = (NOTHING, NOTHING)
@@ -123,6 +123,11 @@ class Listening:
 
     def _failed(self, call: Call, what: str, error: str) -> None:
         self._c.emit(ev.AnnouncementFailed(self._c.now, call.id, what, error))
+
+
+def _music(name: str) -> str:
+    """`none` in the configuration is silence."""
+    return "" if name == "none" else name
 
 
 def _tone(name: str) -> MediaSource:

@@ -363,16 +363,26 @@ async def test_a_queue_that_is_full_and_a_wait_that_is_too_long_end(tmp_path: Pa
         assert header(await p.near.expect("BYE "), "Call-ID") == first
 
 
+class Overheard:
+    """The media plane, and what it was asked to play."""
+
+    def __init__(self, plane: Any) -> None:
+        self.paths: list[str] = []
+        self._plane = plane
+
+    def play(self, leg: str, play_id: str, sources: Any, **more: Any) -> None:
+        self.paths.extend(source.path for source in sources)
+        self._plane.play(leg, play_id, sources, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plane, name)
+
+
 def played(c: Center) -> list[str]:
     """What is played from now on, by the paths of the sounds; it is played all the same."""
-    paths: list[str] = []
-    play = c.switch.media.play
-
-    def listen(leg: str, play_id: str, sources: Any, **more: Any) -> None:
-        paths.extend(source.path for source in sources)
-        play(leg, play_id, sources, **more)
-
-    c.switch.media.play = listen  # type: ignore[method-assign]  # it listens, and plays
+    overheard: Any = Overheard(c.switch.media)
+    c.switch.conductor.env.media = overheard
+    paths: list[str] = overheard.paths
     return paths
 
 
@@ -402,6 +412,17 @@ async def test_what_callers_hear_while_they_wait(
         heard = played(p.c)
         await queued(p)
         await p.c.until(lambda: any(re.search(expected, path) for path in heard))
+
+
+@pytest.mark.parametrize(("keys", "media"), [('music = "none"', ""), ("", 'music = "none"')])
+async def test_callers_may_wait_in_silence(
+    tmp_path: Path, section: Callable[[str, str], None], keys: str, media: str
+) -> None:
+    section("media", media)
+    async with parties(tmp_path, extra=queue(keys, signed_in=False)) as p:
+        heard = played(p.c)
+        await queued(p)
+        assert heard == []
 
 
 async def test_the_acd_gets_what_a_queue_says(tmp_path: Path) -> None:
@@ -598,6 +619,7 @@ ELSEWHERE = {
     "listen.http": "tests/operation/test_daemon.py",
     "sip.max_calls": "tests/interop/test_flood.py",
     "sip.retry_after_s": "tests/interop/test_flood.py",
+    "media.music_ptime_ms": "tests/media/test_media_sound.py",
     "recording.min_free_mb": "tests/faults/test_full_disk.py",
     "trunk.address": "tests/legs/test_trunk_names.py",
     "trunk.options_s": "tests/legs/test_trunk_names.py",
