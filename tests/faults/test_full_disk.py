@@ -138,7 +138,7 @@ async def test_a_full_disk_stops_no_call_is_told_and_is_recovered_from(tmp_path:
             # All three calls are booked, the one in the middle too.
             outcomes = db.execute("SELECT outcome, reason FROM interaction").fetchall()
             assert outcomes == [("handled", "normal")] * 3
-            ended = db.execute("SELECT data FROM journal WHERE type = 'RecordingEnded'").fetchall()
+            ended = db.execute("SELECT data FROM event WHERE type = 'RecordingEnded'").fetchall()
         (first, last) = [json.loads(data) for (data,) in ended]
         assert "No space left on device" in first["error"]
         assert last["error"] == ""

@@ -91,9 +91,9 @@ async def test_a_locked_database_degrades_the_store_and_nothing_is_lost_or_doubl
         await asyncio.wait_for(waiting, 10)
         assert w.store.pending == 0
         assert count(path, "interaction") == 2
-        assert count(path, "journal") == 5  # SwitchStarted and these four
+        assert count(path, "event") == 5  # SwitchStarted and these four
     assert w.store.lost == 0
-    assert count(path, "journal") == 6
+    assert count(path, "event") == 6
 
 
 async def test_a_full_disk_degrades_the_store_until_there_is_space(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_what_is_past_the_bound_is_lost_loudly(
     told = sum(line["lost"] for line in logs if line["event"] == "store_events_lost")
     assert told == w.store.lost > 0
     # The batch that had been booked is whole; the oldest behind it are those that went.
-    assert count(path, "journal") == 2 + 80 - w.store.lost
+    assert count(path, "event") == 2 + 80 - w.store.lost
     with contextlib.closing(sqlite3.connect(path)) as db:
         kept = [row[0] for row in db.execute("SELECT interaction FROM interaction")]
         assert kept[0] == "i0"
