@@ -1,9 +1,9 @@
-"""What the media plane costs: `python bench/micro_media.py [relay|record|hold|open|all]`.
+"""What the media plane costs: `python -m bench.micro_media [relay|record|hold|open|all]`.
 
-A worker process behind a `WorkerPlane`, driven by a sender in C (compiled here, because one in
-Python would need more CPU than what it measures) from another loopback address. CPU is that of the
-worker, utime + stime in `/proc/PID/stat`, so it holds its kernel time too; run it on an idle
-machine and mind that both share the caches.
+A worker process behind a `WorkerPlane`, driven by `sender.c` (one in Python would need more CPU
+than what it measures) from another loopback address. CPU is that of the worker, utime + stime in
+`/proc/PID/stat`, so it holds its kernel time too; run it on an idle machine and mind that both
+share the caches.
 """
 
 from __future__ import annotations
@@ -18,82 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
 from cicswitch.ports import MediaEvent, MediaParams, MediaSource
 
 NEAR, FAR = "127.0.0.9", "127.0.0.2"
 FAR_PORT = 16384
-
-SENDER = r"""
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
-static double now(void) {
-  struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec * 1e-9;
-}
-static int cmp(const void *a, const void *b) {
-  double x = *(double *)a, y = *(double *)b; return x < y ? -1 : x > y;
-}
-/* legs seconds warm-up far near far-port silent (40 ms of packets, to latch);
-   the near ports come on stdin */
-int main(int c, char **v) {
-  int n = atoi(v[1]); double secs = atof(v[2]), warm = atof(v[3]);
-  const char *far = v[4], *near = v[5]; int base = atoi(v[6]), silent = atoi(v[7]);
-  struct rlimit r; getrlimit(RLIMIT_NOFILE, &r); r.rlim_cur = r.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &r);
-  int *fd = malloc(n * 4), ep = epoll_create1(0);
-  for (int i = 0; i < n; i++) {
-    int port; if (scanf("%d", &port) != 1) return 1;
-    fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in a = {0}; a.sin_family = AF_INET; a.sin_port = htons(base + 2 * i);
-    a.sin_addr.s_addr = inet_addr(far);
-    if (bind(fd[i], (void *)&a, sizeof a)) { perror("bind"); return 1; }
-    a.sin_addr.s_addr = inet_addr(near); a.sin_port = htons(port);
-    connect(fd[i], (void *)&a, sizeof a);
-    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u32 = i};
-    epoll_ctl(ep, EPOLL_CTL_ADD, fd[i], &e);
-  }
-  unsigned char pk[172]; memset(pk, 0xd5, sizeof pk);
-  long sent = 0, got = 0, other = 0, cap = (long)(n * 52 * (secs + 1)) + 1000;
-  double *d = malloc(cap * 8);
-  unsigned short *seq = calloc(n, 2); unsigned *ts = calloc(n, 4);
-  struct epoll_event ev[512];
-  double step = 0.020 / n, next = now(), start = next + warm, end = start + secs, fin = end + 0.3;
-  int i = 0;
-  for (;;) {
-    double t = now(); if (t > fin) break;
-    if (silent) if (t > start - warm + 0.04) next = end;
-    while (t < end && next <= t) {
-      pk[0] = 0x80; pk[1] = 8; seq[i]++; ts[i] += 160; pk[2] = seq[i] >> 8; pk[3] = seq[i];
-      unsigned x = htonl(ts[i]); memcpy(pk + 4, &x, 4); x = htonl(i + 1000); memcpy(pk + 8, &x, 4);
-      double tt = now(); memcpy(pk + 12, &tt, 8);
-      if (send(fd[i], pk, 172, 0) == 172 && tt >= start) sent++;
-      i = (i + 1) % n; next += step;
-    }
-    int k = epoll_wait(ep, ev, 512, 0);
-    if (!k) { usleep(300); continue; }
-    for (int j = 0; j < k; j++) for (;;) {
-      unsigned char b[2048]; ssize_t m = recv(fd[ev[j].data.u32], b, sizeof b, 0);
-      if (m < 0) break;
-      if (m == 172) { double tt; memcpy(&tt, b + 12, 8);
-        if (tt >= start && tt < end) { if (got < cap) d[got++] = now() - tt; } else other++; }
-    }
-  }
-  qsort(d, got, 8, cmp);
-  printf("{\"sent\":%ld,\"got\":%ld,\"other\":%ld,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
-    sent, got, other, got ? d[got / 2] * 1e3 : 0, got ? d[got * 99 / 100] * 1e3 : 0,
-    got ? d[got - 1] * 1e3 : 0);
-  return 0;
-}
-"""
 
 
 def cpu_s(pid: int, *, only_system: bool = False) -> float:
@@ -102,13 +34,17 @@ def cpu_s(pid: int, *, only_system: bool = False) -> float:
     return (user + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def run_s(pid: int) -> float:
+    """As `cpu_s`, to the nanosecond: of the main thread only."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def rss_kib(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
 
 
 def build(folder: Path) -> Path:
-    source, program = folder / "sender.c", folder / "sender"
-    source.write_text(SENDER)
+    source, program = Path(__file__).parent / "sender.c", folder / "sender"
     subprocess.run(["gcc", "-O2", "-o", str(program), str(source)], check=True)
     return program
 
@@ -155,13 +91,14 @@ async def drive(
     silent: bool = False,
 ) -> tuple[float, float, dict[str, float]]:
     """CPU seconds of the worker (all, the kernel's part) while the sender runs, what that saw."""
+    talk = ("0.04",) if silent else ()
     process = await asyncio.create_subprocess_exec(
-        str(sender), str(len(ports)), str(seconds), str(warm_s),
-        FAR, NEAR, str(FAR_PORT), str(int(silent)),
+        str(sender), str(len(ports)), str(seconds), str(warm_s), NEAR, *talk,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
-    process.stdin.write("\n".join(map(str, ports)).encode() + b"\n")
+    for index, port in enumerate(ports):
+        process.stdin.write(f"{FAR} {FAR_PORT + 2 * index} {port}\n".encode())
     process.stdin.close()
     (pid,) = made.worker_pids()
     await asyncio.sleep(warm_s)
@@ -261,6 +198,56 @@ async def open_close(rounds: int, calls: int) -> None:
         await made.stop()
 
 
+async def paced(rate: int, seconds: float) -> None:
+    """Calls at a rate, their commands in the steps that signalling takes; both processes."""
+    made, events = await plane()
+    loop = asyncio.get_running_loop()
+    params = MediaParams(codec="PCMA", payload_type=8, host=FAR, port=FAR_PORT)
+
+    def invite(call: int) -> None:
+        made.open(f"a{call}")
+        made.configure(f"a{call}", params)
+        made.open(f"b{call}", near=f"a{call}")
+        loop.call_later(0.002, answered, call)
+
+    def answered(call: int) -> None:
+        made.configure(f"b{call}", params)
+        made.bridge(f"a{call}", f"b{call}")
+        loop.call_later(0.5, bye, call, "ab")
+
+    def bye(call: int, legs: str) -> None:
+        made.close(f"{legs[0]}{call}")
+        if legs[1:]:
+            loop.call_later(0.001, bye, call, legs[1:])
+
+    try:
+        (pid,) = made.worker_pids()
+        await opened(made, 1200)
+        for index in range(1200):
+            made.close(str(index))
+        await asyncio.sleep(1.5)
+        idle, start = run_s(pid), time.process_time()
+        await asyncio.sleep(2)
+        idle, own_idle = (run_s(pid) - idle) / 2, (time.process_time() - start) / 2
+        events.clear()
+        before, start, began = run_s(pid), time.process_time(), time.monotonic()
+        calls = int(rate * seconds)
+        for call in range(calls):
+            await asyncio.sleep(began + call / rate - time.monotonic())
+            invite(call)
+        while len(events) < 2 * calls:  # noqa: ASYNC110 - the plane calls, it sets no event
+            await asyncio.sleep(0.01)
+        took = time.monotonic() - began
+        worker = run_s(pid) - before - idle * took
+        here = time.process_time() - start - own_idle * took
+        print(
+            f"{rate} calls/s: {worker / calls * 1e6:.1f} µs/call in the worker (idle {idle:.2%}),"
+            f" {here / calls * 1e6:.1f} µs/call here, timers of this bench and all"
+        )
+    finally:
+        await made.stop()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", default="all")
@@ -282,7 +269,9 @@ async def main() -> None:
                 await hold(sender, 500, seconds, talking=talking)
         if what in ("open", "all"):
             await open_close(10, 400)
+            for rate in (100, 400, 1000):
+                await paced(rate, seconds)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -14,12 +14,13 @@ static double now(void) {
 static int cmp(const void *a, const void *b) {
   double x = *(double *)a, y = *(double *)b; return x < y ? -1 : x > y;
 }
-/* Both far ends of many calls: legs seconds warm-up near-host; each leg is a line on stdin,
+/* The far ends of many legs: legs seconds warm-up near-host [talk]; each leg is a line on stdin,
    "HOST PORT NEAR-PORT". Every packet carries the time that it left at, so whoever hears it knows
-   how long it took. Prints one JSON object. */
+   how long it took. With `talk` they send for so many seconds only (0.04: enough to latch), then
+   listen. Prints one JSON object. */
 int main(int c, char **v) {
   int n = atoi(v[1]); double secs = atof(v[2]), warm = atof(v[3]);
-  const char *near = v[4]; (void)c;
+  const char *near = v[4]; double talk = c > 5 ? atof(v[5]) : 1e9;
   struct rlimit r; getrlimit(RLIMIT_NOFILE, &r); r.rlim_cur = r.rlim_max;
   setrlimit(RLIMIT_NOFILE, &r);
   int *fd = malloc(n * 4), ep = epoll_create1(0);
@@ -43,6 +44,7 @@ int main(int c, char **v) {
   int i = 0;
   for (;;) {
     double t = now(); if (t > fin) break;
+    if (t > start - warm + talk) next = end;
     while (t < end && next <= t) {
       pk[0] = 0x80; pk[1] = 8; seq[i]++; ts[i] += 160; pk[2] = seq[i] >> 8; pk[3] = seq[i];
       unsigned x = htonl(ts[i]); memcpy(pk + 4, &x, 4); x = htonl(i + 1000); memcpy(pk + 8, &x, 4);

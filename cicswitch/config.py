@@ -161,6 +161,7 @@ class MediaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     prompts: tuple[str, ...] = ()
     language: Text = "en"
     music: Text = "moh/slow-harbour"
+    music_ptime_ms: Literal[20, 40, 60] = 20
 
 
 class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True):

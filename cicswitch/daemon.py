@@ -76,6 +76,7 @@ def _media_settings(config: Config) -> MediaSettings:
         workers=media.workers,
         latch=media.latch,
         rtp_timeout_s=media.rtp_timeout_s,
+        music_ptime_ms=media.music_ptime_ms,
     )
 
 

@@ -2,7 +2,8 @@
 
     plane      WorkerPlane: the signalling side, implements `ports.MediaPlane`
     wire       the commands and events between plane and worker, framed msgpack on a Unix socket
-    worker     the process: epoll, the hot relay loop, `python -m cicswitch.media.worker`
+    worker     its process: epoll, the hot relay loop; `python -m cicswitch.media` starts it
+    inlet      what epoll finds behind a socket, as the hot loop sees it
     engine     the worker's commands: legs by number, who feeds whom
     leg        one leg: latching, input, output, the slow path of a packet
     pool       bound port pairs, their quarantine after a call

@@ -22,7 +22,7 @@ from cicswitch.media.pool import PortPool, Slot
 from cicswitch.media.recorder import SETTLE_S, Recording, Writer
 from cicswitch.media.reports import Reports
 from cicswitch.media.settings import MediaSettings
-from cicswitch.media.sources import Sources
+from cicswitch.media.sources import FRAME, Sources
 from cicswitch.rtp import g711
 from cicswitch.rtp.dtmf import DIGITS
 from cicswitch.rtp.stream import OutputStream
@@ -49,6 +49,7 @@ class Engine:
         pools: dict[bool, PortPool],
         emit: Callable[[wire.Event], None],
         assign: Callable[[Slot, Leg | None], None],
+        release: Callable[[Slot], None],
     ) -> None:
         self.settings = settings
         self.latch_any = settings.latch == "any"
@@ -64,7 +65,10 @@ class Engine:
         """Packets received, sent, stray of legs that are closed."""
         self._pools = pools
         self._emit = emit
+        self._closed: list[wire.Closed] = []
+        """Told with the next sweep: each write to the plane wakes it, and these can wait."""
         self._assign = assign
+        self._release = release
         self._sources = Sources()
         self.player = Player(self._play_finished, self._digits_out)
         self._listener = Listener(self._heard)
@@ -83,6 +87,7 @@ class Engine:
         self.closing = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             wire.Grow: self._grow,
+            wire.Shrink: self._shrink,
             wire.Open: self._open,
             wire.Configure: self._configure,
             wire.Bridge: self._bridge,
@@ -136,6 +141,7 @@ class Engine:
                 free = pool.rested(now)
                 if free:
                     self._emit(wire.Ports(free, ipv6))
+            self._tell_closed()
             if now - self._figures_at >= 1:
                 self._figures_at = now
                 self._emit(wire.Figures(self.figures()))
@@ -239,6 +245,14 @@ class Engine:
         full = len(made) < command.pairs
         self._emit(wire.Ports(ports, command.ipv6, full, pool.reason, len(ports)))
 
+    def _shrink(self, command: wire.Shrink) -> None:
+        pool = self._pools[command.ipv6]
+        for port in command.ports:
+            slot = pool.shrink(port)
+            if slot is not None:
+                self._release(slot)
+                slot.close()
+
     def _open(self, command: wire.Open) -> None:
         slot = self._pools[command.ipv6].slots[command.port]
         bits = self._random.getrandbits(80)
@@ -308,7 +322,10 @@ class Engine:
         if not tracks:
             self._emit(wire.Played(leg.number, command.play_id))
             return
-        leg.play = Play(command.play_id, command.sources, codec, tracks, loop=command.loop)
+        samples = 8 * self.settings.music_ptime_ms if command.loop else FRAME
+        leg.play = Play(
+            command.play_id, command.sources, codec, tracks, loop=command.loop, samples=samples
+        )
         self.player.add(leg, self.now)
         self._rewire(leg)
 
@@ -450,7 +467,7 @@ class Engine:
         self._gone[1] += leg.output.sent
         self._gone[2] += leg.stray
         rtt_s = reports.rtt_s if reports is not None else None
-        self._emit(
+        self._closed.append(
             wire.Closed(
                 leg.number,
                 source.total,
@@ -462,9 +479,14 @@ class Engine:
                 leg.params.codec if leg.params is not None else "",
             )
         )
-        leg.spliced = leg.fast_to = None
+        leg.release()
         self._assign(leg.slot, None)
         self._pools[leg.slot.ipv6].rest(leg.slot, self.now)
+
+    def _tell_closed(self) -> None:
+        for event in self._closed:
+            self._emit(event)
+        self._closed.clear()
 
     def _quit(self, command: wire.Quit) -> None:
         self.closing = True
@@ -473,6 +495,7 @@ class Engine:
         """Close all legs, write all recordings, close all sockets."""
         for number in list(self.legs):
             self._close(wire.Close(number))
+        self._tell_closed()
         self._writer.stop()
         self._writer.drain(self._written)
         for pool in self._pools.values():

@@ -15,9 +15,9 @@ books what went that way and stops it. Whatever changes a leg or its partner dis
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cicswitch.media.inlet import ROW, Inlet, cuts
 from cicswitch.media.pool import Slot
 from cicswitch.rtp import g711
 from cicswitch.rtp.dtmf import DtmfReceiver
@@ -32,11 +32,8 @@ if TYPE_CHECKING:
     from cicswitch.media.reports import Reports
     from cicswitch.media.wire import Configure
 
-__all__ = ["ROW", "Leg", "TapeEntry", "cuts"]
+__all__ = ["Leg", "TapeEntry"]
 
-ROW = 640
-"""Bytes for one packet: 60 ms of G.711 and headers. What is longer is dropped."""
-ROWS = 256
 REOPEN_S = 3.0
 LAST_SEQUENCE = 0xFFFF - 2000
 LAST_TIMESTAMP = 0xFFFF_FFFF - 2000 * 480
@@ -46,48 +43,27 @@ every two seconds, far sooner than 2000 packets.
 TapeEntry = tuple[float, int, int, bytes]
 """Arrival, timestamp, SSRC, payload."""
 
-_rows = memoryview(bytearray(ROW * ROWS))
-rows = [_rows[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
-"""Where the packets of one pass over epoll lie, one each."""
-_cuts: dict[int, list[memoryview]] = {}
-
-
-def cuts(size: int) -> list[memoryview]:
-    """The rows cut to a packet size: the few sizes of G.711 are cut once."""
-    found = _cuts.get(size)
-    if found is None:
-        found = _cuts[size] = [row[:size] for row in rows]
-    return found
-
 
 def _sink(row: memoryview, size: int, timestamp: int, now: float) -> bool:
     return True
 
 
-class Leg:
+class Leg(Inlet):
     """A leg. Only the engine's thread touches it."""
 
     __slots__ = (
         "configured_at",
-        "cut",
         "digits",
         "digits_in",
         "ear",
         "engine",
-        "extra",
         "fast_mark",
-        "fast_size",
-        "fast_ssrc",
         "fast_to",
         "heard_at",
         "home",
         "input",
         "latching",
-        "next_timestamp",
-        "next_word",
         "number",
-        "out_send",
-        "out_ssrc",
         "output",
         "params",
         "partner",
@@ -95,7 +71,6 @@ class Leg:
         "play",
         "rank",
         "recording",
-        "recv_into",
         "refused",
         "reports",
         "sequence_offset",
@@ -109,11 +84,10 @@ class Leg:
         "tape",
         "tape_right",
         "timestamp_offset",
-        "timestamp_shift",
-        "word_shift",
     )
 
     def __init__(self, engine: Engine, number: int, slot: Slot, output: OutputStream) -> None:
+        super().__init__(self._receive_from)
         self.engine = engine
         self.number = number
         self.slot = slot
@@ -133,7 +107,6 @@ class Leg:
         self.home = ""
         """After silence: the only host that may take the leg, beside the SDP's."""
         self.source: tuple[Any, ...] = ("", 0)
-        self.recv_into: Callable[[memoryview], int] = self._receive_from
         # who feeds it: digits before play before partner
         self.partner: Leg | None = None
         self.play: Play | None = None
@@ -148,23 +121,16 @@ class Leg:
         self.heard_at = 0.0
         self.silence_told = False
         # the fast path
-        self.next_word = -1
-        """First 32 bits of the packet that may take it, sequence number and all; -1: none may."""
-        self.fast_ssrc = 0
-        self.fast_size = 0
         self.fast_mark = 0
         self.fast_to: Leg | None = None
-        self.next_timestamp = 0
-        self.word_shift = 0
-        """What turns the first 32 bits of the source into those of the output."""
-        self.timestamp_shift = 0
-        self.extra: Callable[[memoryview, int, int, float], bool] | None = None
         self.table: bytes | None = None
         self.sequence_offset = 0
         self.timestamp_offset = 0
-        self.out_ssrc = 0
-        self.out_send: Callable[[memoryview], int] = slot.rtp.send
-        self.cut: list[memoryview] = []
+
+    def release(self) -> None:
+        """Let go of what refers back to the leg: nobody looks for cycles in a worker."""
+        self.spliced = self.fast_to = self.extra = None
+        self.recv_into = self.slot.rtp.recv_into
 
     # -- sending ---------------------------------------------------------------------------
 
@@ -240,6 +206,8 @@ class Leg:
                 self.settle_at = now + self.engine.settings.latch_window_s
             self.rank = rank
             self.peer = source
+            if self.play is not None:
+                self.play.plain = False
         elif source != self.peer:
             return False
         if rank == 3 or now >= self.settle_at:
@@ -255,6 +223,8 @@ class Leg:
         self.latching = False
         self.refused = None
         self.home = ""
+        if self.play is not None:
+            self.play.plain = False
         self.recv_into = self.slot.rtp.recv_into
         # What others had queued before the kernel began to refuse them is still there to be read.
         row = memoryview(bytearray(ROW))

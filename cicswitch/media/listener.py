@@ -24,8 +24,11 @@ MAX_GAP = 800
 class Ear:
     """The state of one leg: detection, and the audio that came since the last pass."""
 
+    __slots__ = ("audio", "listening", "next_timestamp")
+
     def __init__(self) -> None:
-        self.listening = Listening()
+        self.listening: Listening | None = None
+        """Made with the first audio: most ears belong to legs that are bridged before any comes."""
         self.audio: list[NDArray[np.int16]] = []
         self.next_timestamp = -1
 
@@ -57,15 +60,20 @@ class Listener:
             if ear is None:
                 continue
             leg.engine.roll(leg)
+            listening = ear.listening
             if ear.audio:
                 audio.append(np.concatenate(ear.audio))
                 ear.audio.clear()
-            elif ear.listening.digit >= 0:
+                if listening is None:
+                    listening = ear.listening = Listening()
+            elif listening is None:
+                continue
+            elif listening.digit >= 0:
                 # The far end stopped sending within a digit: hear silence, so that it ends.
                 audio.append(np.zeros(MAX_GAP, np.int16))
             else:
                 continue
             legs.append(leg)
-            states.append(ear.listening)
+            states.append(listening)
         for digit in self._detector.hear(states, audio):
             self._heard(legs[digit.index], digit.digit, digit.duration_ms)

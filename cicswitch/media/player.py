@@ -3,6 +3,10 @@
 The legs are spread over four phases 5 ms apart, so that 500 callers on hold are no burst that
 relayed packets wait behind. Time is that of `time.monotonic`; a late tick is caught up, a very late
 one skipped with its time, so that the audio ends when it should.
+
+Music may go out in longer packets (`MediaSettings.music_ptime_ms`): the kernel's work for a packet
+is most of what a waiting caller costs, and RFC 3551 section 4.2 has every receiver accept up to
+200 ms. Prompts and digits stay at 20 ms, because a caller may cut them short.
 """
 
 from __future__ import annotations
@@ -28,7 +32,6 @@ MAX_CATCH_UP = 5
 PAUSE_FRAMES = 3
 """60 ms between digits (ITU-T Q.24 asks for 40 ms at least)."""
 _HEADER = struct.Struct("!BBHII")
-_NUMBERS = struct.Struct("!HI")
 _Frame = tuple[int, bool, bytes]
 """Payload type (-1: the codec's), marker, payload."""
 
@@ -37,16 +40,19 @@ class Play:
     """What a leg plays: tracks in order, from a position."""
 
     __slots__ = (
+        "address",
         "codec",
-        "frame",
         "index",
         "loop",
+        "payload_type",
         "plain",
         "play_id",
         "position",
+        "samples",
         "sources",
         "started",
         "tracks",
+        "wait",
     )
 
     def __init__(
@@ -57,6 +63,7 @@ class Play:
         tracks: list[Track],
         *,
         loop: bool,
+        samples: int = FRAME,
     ) -> None:
         self.play_id = play_id
         self.sources = sources
@@ -69,10 +76,16 @@ class Play:
         self.started = False
         self.plain = False
         """The next frame needs only numbers and audio: nothing has changed since the last one."""
-        self.frame = bytearray(12 + FRAME)
+        self.payload_type = 0
+        self.address: tuple[str, int] | None = None
+        """Where `plain` packets go while the leg's socket is not connected."""
+        self.samples = samples
+        """In a packet, whole frames of 20 ms; at the end of a track there may be fewer."""
+        self.wait = 0
+        """Ticks until the next packet."""
 
-    def next(self) -> memoryview | None:
-        """The next 20 ms, None at the end."""
+    def next(self) -> bytes | None:
+        """The audio of the next packet, None at the end."""
         track = self.tracks[self.index]
         start = self.position
         if start >= track.size:
@@ -85,8 +98,8 @@ class Play:
                         return None
                     self.index = 0
                 track = self.tracks[self.index]
-        self.position = start + FRAME
-        return track.data[start : start + FRAME]
+        self.position = start + self.samples
+        return track.data[start : start + self.samples]
 
 
 class Digits:
@@ -146,7 +159,7 @@ class Player:
     def tick(self, now: float) -> None:
         """Send what is due."""
         turns = 0
-        numbers = _NUMBERS.pack_into
+        pack = _HEADER.pack
         while self._due <= now and self.active:
             phase = self._phases[self._turn]
             self._turn = (self._turn + 1) % PHASES
@@ -156,23 +169,33 @@ class Player:
             for leg in list(phase.values()):
                 digits = leg.digits
                 play = leg.play
+                if play is not None and play.wait and digits is None:
+                    play.wait -= 1
+                    continue
                 if play is not None and play.plain and not late:
                     # As _send_frame does it; 500 callers on hold are 25,000 of these a second.
                     track = play.tracks[play.index]
                     start = play.position
                     if start < track.size:
-                        play.position = start + FRAME
+                        payload = track.data[start : start + play.samples]
+                        size = len(payload)
+                        play.position = start + size
+                        play.wait = size // FRAME - 1
                         output = leg.output
                         output.sequence = sequence = (output.sequence + 1) & 0xFFFF
-                        output.timestamp = timestamp = (output.timestamp + FRAME) & 0xFFFF_FFFF
+                        timestamp = (output.timestamp + output.length) & 0xFFFF_FFFF
+                        output.timestamp = timestamp
+                        output.length = size
                         output.last_at = now
                         output.sent += 1
-                        output.octets += FRAME
-                        frame = play.frame
-                        numbers(frame, 2, sequence, timestamp)
-                        frame[12:] = track.data[start : start + FRAME]
+                        output.octets += size
+                        packet = pack(0x80, play.payload_type, sequence, timestamp, output.ssrc)
+                        address = play.address
                         try:
-                            leg.slot.rtp.send(frame)
+                            if address is None:
+                                leg.slot.rtp.send(packet + payload)
+                            else:
+                                leg.slot.rtp.sendto(packet + payload, address)
                         except OSError:
                             leg.engine.send_errors += 1
                         continue
@@ -196,7 +219,8 @@ class Player:
         output = leg.output
         params = leg.params
         assert params is not None
-        frame = play.frame
+        size = len(payload)
+        play.wait = size // FRAME - 1
         second = params.payload_type
         if not play.started:
             play.started = True
@@ -204,24 +228,18 @@ class Player:
             output.begin(now)
             second |= 0x80
         elif mute:
-            output.timestamp = (output.timestamp + FRAME) & 0xFFFF_FFFF
+            output.skip(size)
             return
-        sequence, timestamp = output.next(now)
-        _HEADER.pack_into(frame, 0, 0x80, second, sequence, timestamp, output.ssrc)
-        frame[12:] = payload
+        sequence, timestamp = output.next(now, size)
+        leg.transmit(_HEADER.pack(0x80, second, sequence, timestamp, output.ssrc) + payload)
         output.sent += 1
-        output.octets += FRAME
-        try:
-            if leg.slot.connected:
-                leg.slot.rtp.send(frame)
-            else:
-                leg.transmit(frame)
-        except OSError:
-            leg.engine.send_errors += 1
+        output.octets += size
         recording = leg.recording
         if recording is not None:
-            recording.played.append((now, timestamp, -1, bytes(payload)))
-        elif leg.slot.connected and second < 0x80 and leg.digits is None:
+            recording.played.append((now, timestamp, -1, payload))
+        elif second < 0x80 and leg.digits is None:
+            play.payload_type = second
+            play.address = None if leg.slot.connected else leg.address
             play.plain = True
 
     def _send_digit(self, leg: Leg, digits: Digits, now: float) -> None:
@@ -233,7 +251,7 @@ class Player:
             output.begin(now)
         entry = digits.frames.popleft() if digits.frames else None
         if entry is None:
-            output.timestamp = (output.timestamp + FRAME) & 0xFFFF_FFFF
+            output.skip(FRAME)
             output.last_at = now
         elif params is not None and leg.may_send:
             payload_type, marker, payload = entry

@@ -3,7 +3,7 @@
 A pair is bound once and used for many calls: binding and closing a pair costs 22 µs, giving it to
 another leg nothing. Both sockets stay in epoll all the time, so what still arrives after a call is
 read and dropped. A pair comes back from quarantine when nothing has come for `quarantine_s`; the
-one that waited longest is used first.
+one that waited longest is used first. What the plane has not needed for long is closed by `shrink`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ class PortPool:
         self.reason = ""
         """Why the pool cannot grow, empty while it can."""
         self._next = first + first % 2
+        """The lowest that was never tried."""
         self._last = last
+        self._closed: deque[int] = deque()
+        """Ports bound once and given back since."""
         self._quiet: deque[tuple[float, Slot]] = deque()
         self._busy: deque[tuple[float, Slot]] = deque()
         self._files = raise_file_limit() - RESERVED_FILES
@@ -96,37 +99,56 @@ class PortPool:
     def grow(self, pairs: int) -> list[Slot]:
         """Bind so many pairs, fewer where the range or the handles end. Taken ports are skipped."""
         made: list[Slot] = []
-        family = socket.AF_INET6 if self.ipv6 else socket.AF_INET
+        again = len(self._closed)
         while len(made) < pairs:
-            port = self._next
-            if port + 1 > self._last + 1 or port + 1 > 65535:
-                self.reason = self.reason or f"all RTP ports up to {self._last} are in use"
-                break
             if 2 * (len(self.slots) + 1) > self._files:
                 self.reason = "the limit of open files (RLIMIT_NOFILE) is reached"
                 break
-            self._next += 2
-            opened: list[socket.socket] = []
+            if again:
+                port = self._closed.popleft()
+                again -= 1
+            elif self._next <= min(self._last, 65534):
+                port = self._next
+                self._next += 2
+            else:
+                self.reason = self.reason or f"all RTP ports up to {self._last} are in use"
+                break
             try:
-                for number in (port, port + 1):
-                    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-                    opened.append(sock)
-                    if self.ipv6:
-                        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    sock.bind((self.host, number))
+                slot = self._bind(port)
             except OSError as error:
-                for sock in opened:
-                    sock.close()
+                self._closed.append(port)
                 if error.errno == errno.EADDRINUSE:
                     continue
-                self._next -= 2
                 why = os.strerror(error.errno or 0)
                 self.reason = f"cannot bind {self.host} port {port}: {why}"
                 break
-            slot = Slot(port, opened[0], opened[1], self.ipv6)
             self.slots[port] = slot
             made.append(slot)
         return made
+
+    def _bind(self, port: int) -> Slot:
+        family = socket.AF_INET6 if self.ipv6 else socket.AF_INET
+        opened: list[socket.socket] = []
+        try:
+            for number in (port, port + 1):
+                sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                opened.append(sock)
+                if self.ipv6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((self.host, number))
+        except OSError:
+            for sock in opened:
+                sock.close()
+            raise
+        return Slot(port, opened[0], opened[1], self.ipv6)
+
+    def shrink(self, port: int) -> Slot | None:
+        """Take a pair that is free out of the pool; the caller closes it."""
+        slot = self.slots.pop(port, None)
+        if slot is not None:
+            self._closed.append(port)
+            self.reason = ""
+        return slot
 
     def rest(self, slot: Slot, now: float) -> None:
         """Put a pair into quarantine."""

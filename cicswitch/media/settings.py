@@ -30,7 +30,11 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Port pairs bound at start, by worker."""
     pool_step: int = 256
     """Port pairs bound at once when the pool runs low."""
+    pool_idle_s: float = 60.0
+    """Port pairs beyond a step that were free all this time are closed, some each second."""
     quarantine_s: float = 2.0
     """A port that carried media is not used again before it was silent so long."""
+    music_ptime_ms: int = 20
+    """Length of a packet of what plays in a loop: 20, 40 or 60."""
     start_timeout_s: float = 10.0
     recording_fsync: bool = False

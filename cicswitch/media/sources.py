@@ -31,7 +31,7 @@ class Track:
     __slots__ = ("data", "endless", "size")
 
     def __init__(self, data: bytes, *, endless: bool = False) -> None:
-        self.data = memoryview(data)
+        self.data = data
         self.size = len(data)
         self.endless = endless
 

@@ -29,6 +29,13 @@ class Grow(_Message, frozen=True):
     ipv6: bool = False
 
 
+class Shrink(_Message, frozen=True):
+    """Close these pairs, which no leg has and none will get."""
+
+    ports: list[int]
+    ipv6: bool = False
+
+
 class Open(_Message, frozen=True):
     """The leg has this port."""
 
@@ -184,6 +191,7 @@ class Figures(_Message, frozen=True):
 
 Command = (
     Grow
+    | Shrink
     | Open
     | Configure
     | Bridge

@@ -1,4 +1,4 @@
-"""A media worker: `python -m cicswitch.media.worker --socket-fd N --settings JSON`.
+"""The loop of a media worker.
 
 One thread, one epoll. A pass takes what epoll offers: one datagram a socket (level-triggered, so
 nothing is forgotten), each into a row of its own; then all of them are sent. Receiving and sending
@@ -13,27 +13,23 @@ closed first.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import gc
 import select
-import signal
 import socket
 import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from cicswitch.media import wire
 from cicswitch.media.engine import Engine
-from cicswitch.media.leg import ROW, ROWS, Leg, rows
+from cicswitch.media.inlet import ROW, ROWS, Inlet, rows
+from cicswitch.media.leg import Leg
 from cicswitch.media.pool import PortPool, Slot
 from cicswitch.media.reports import Reports
 from cicswitch.media.settings import MediaSettings
 
-__all__ = ["Worker", "main"]
+__all__ = ["Worker"]
 
 NAP_S = 0.0006
 NAP_FROM = 4
@@ -42,16 +38,15 @@ READ_BYTES = 1 << 18
 _FAST = struct.Struct("!III")
 
 
-class _Idle:
+class _Idle(Inlet):
     """What epoll finds behind an RTP socket that no leg has: it reads and drops."""
 
-    __slots__ = ("_worker", "recv_into", "slot")
-    next_word = -1
+    __slots__ = ("_worker", "slot")
 
     def __init__(self, worker: Worker, slot: Slot) -> None:
+        super().__init__(slot.rtp.recv_into)
         self._worker = worker
         self.slot = slot
-        self.recv_into = slot.rtp.recv_into
 
     def slow(self, row: memoryview, size: int, now: float) -> None:
         """Note that somebody still talks to this port."""
@@ -60,19 +55,18 @@ class _Idle:
         self._worker.packets_idle += 1
 
 
-class _Rtcp:
+class _Rtcp(Inlet):
     """What epoll finds behind an RTCP socket."""
 
     __slots__ = ("_slot", "_source", "leg")
-    next_word = -1
 
     def __init__(self, slot: Slot) -> None:
+        super().__init__(self._receive)
         self._slot = slot
         self._source: tuple[Any, ...] = ("", 0)
         self.leg: Leg | None = None
 
-    def recv_into(self, row: memoryview) -> int:
-        """Read with the address."""
+    def _receive(self, row: memoryview) -> int:
         size, self._source = self._slot.rtcp.recvfrom_into(row)
         return size
 
@@ -90,18 +84,23 @@ class _Rtcp:
             leg.engine.stray_rtcp += 1
 
 
-class _Control:
-    """What epoll finds behind the command socket."""
+def _nothing(row: memoryview) -> int:
+    return 0
+
+
+def _gone(row: memoryview) -> int:
+    """Behind a socket that was closed after epoll had told of it."""
+    raise BlockingIOError
+
+
+class _Control(Inlet):
+    """What epoll finds behind the command socket: `slow` reads by itself."""
 
     __slots__ = ("_worker",)
-    next_word = -1
 
     def __init__(self, worker: Worker) -> None:
+        super().__init__(_nothing)
         self._worker = worker
-
-    def recv_into(self, row: memoryview) -> int:
-        """Nothing for the row: `slow` reads by itself."""
-        return 0
 
     def slow(self, row: memoryview, size: int, now: float) -> None:
         """Read and carry out commands."""
@@ -118,7 +117,9 @@ class Worker:
         self._out: list[wire.Event] = []
         self._unsent = b""
         self._epoll = select.epoll()
-        self._table: list[Any] = []
+        self._table: list[Inlet] = []
+        """By file number."""
+        self._none = Inlet(_gone)
         self._behind: dict[int, tuple[_Idle, _Rtcp]] = {}
         """By file number of the RTP socket."""
         pools = {
@@ -132,16 +133,16 @@ class Worker:
             for ipv6, host in ((False, settings.host), (True, settings.host6))
             if host
         }
-        self.engine = Engine(settings, pools, self._out.append, self._assign)
+        self.engine = Engine(settings, pools, self._out.append, self._assign, self._release)
         self.packets_idle = 0
         self.stopping = False
         self._put(control.fileno(), _Control(self))
         self._epoll.register(control.fileno(), select.EPOLLIN)
 
-    def _put(self, number: int, behind: object) -> None:
+    def _put(self, number: int, behind: Inlet) -> None:
         table = self._table
         if number >= len(table):
-            table.extend([None] * (number + 256 - len(table)))
+            table.extend([self._none] * (number + 256 - len(table)))
         table[number] = behind
 
     def _assign(self, slot: Slot, leg: Leg | None) -> None:
@@ -155,6 +156,13 @@ class Worker:
             self._epoll.register(slot.rtcp.fileno(), select.EPOLLIN)
         behind[1].leg = leg
         self._put(number, behind[0] if leg is None else leg)
+
+    def _release(self, slot: Slot) -> None:
+        """Forget the sockets of a slot, which are then closed; epoll forgets them by that."""
+        number = slot.rtp.fileno()
+        if self._behind.pop(number, None) is not None:
+            self._put(number, self._none)
+            self._put(slot.rtcp.fileno(), self._none)
 
     def read_commands(self) -> None:
         """Carry out what the plane has written; its end is ours."""
@@ -208,14 +216,16 @@ class Worker:
         table, out = self._table, self._out
         poll, clock, sleep = self._epoll.poll, time.monotonic, time.sleep
         unpack, pack = _FAST.unpack_from, _FAST.pack_into
-        sends: list[Callable[[memoryview], int]] = []
-        packets: list[memoryview] = []
-        add_send, add_packet = sends.append, packets.append
-        now = clock()
+        sends: list[Callable[[memoryview], int]] = [_nothing] * ROWS
+        packets: list[memoryview] = rows[:]
+        word: int
+        timestamp: int
+        ssrc: int
+        now: float = clock()
         napped = False
         while not self.stopping and not engine.closing:
             timeout = 0.0 if napped else max(0.0, engine.due() - now)
-            events = poll(timeout, ROWS)
+            events: list[tuple[int, int]] = poll(timeout, ROWS)
             now = engine.now = clock()
             used = 0
             for number, _ in events:
@@ -244,19 +254,16 @@ class Worker:
                         timestamp + leg.timestamp_shift,
                         leg.out_ssrc,
                     )
-                    add_send(leg.out_send)
-                    add_packet(leg.cut[used])
+                    sends[used] = leg.out_send
+                    packets[used] = leg.cut[used]
                     used += 1
                 else:
                     leg.slow(row, size, now)
-            if used:
-                for send, packet in zip(sends, packets, strict=True):
-                    try:
-                        send(packet)
-                    except OSError:
-                        engine.send_errors += 1
-                sends.clear()
-                packets.clear()
+            for index in range(used):
+                try:
+                    sends[index](packets[index])
+                except OSError:
+                    engine.send_errors += 1
             if engine.later:
                 self._take_later(now)
             if now >= engine.due():
@@ -273,29 +280,3 @@ class Worker:
         for leg, data in later:
             row[: len(data)] = data
             leg.slow(row, len(data), now)
-
-
-def main() -> None:
-    """Entry of the process."""
-    parser = argparse.ArgumentParser(prog="cicswitch.media.worker", description=__doc__)
-    parser.add_argument("--socket-fd", type=int, required=True)
-    parser.add_argument("--settings", required=True, help="MediaSettings as JSON")
-    arguments = parser.parse_args()
-    settings = msgspec.json.decode(arguments.settings, type=MediaSettings)
-    control = socket.socket(fileno=arguments.socket_fd)
-    worker = Worker(control, settings)
-
-    def stop(number: int, frame: object) -> None:
-        worker.stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    # Ctrl-C goes to the whole group; the plane ends its workers itself, in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    worker.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -13,6 +13,8 @@ from __future__ import annotations
 __all__ = ["CLOCK_HZ", "InputStream", "OutputStream"]
 
 CLOCK_HZ = 8000
+SAMPLES = 160
+"""In 20 ms."""
 MAX_DROPOUT = 3000
 """A jump of the sequence beyond this is a restart of the sender (RFC 3550 appendix A.1)."""
 MAX_MISORDER = 100
@@ -144,27 +146,29 @@ class InputStream:
 class OutputStream:
     """One SSRC with continuous sequence numbers and timestamps."""
 
-    __slots__ = ("last_at", "octets", "sent", "sequence", "ssrc", "timestamp")
+    __slots__ = ("last_at", "length", "octets", "sent", "sequence", "ssrc", "timestamp")
 
     def __init__(self, ssrc: int, sequence: int, timestamp: int) -> None:
         self.ssrc = ssrc
         self.sequence = sequence
         """Of the last packet sent."""
         self.timestamp = timestamp
+        self.length = SAMPLES
+        """Samples in the last packet."""
         self.last_at: float | None = None
         self.sent = 0
         self.octets = 0
 
-    def due(self, now: float, samples: int = 160) -> int:
+    def due(self, now: float) -> int:
         """The timestamp of a packet that a new source sends now.
 
-        It lies as far after the last one as time has passed, in whole packets and one at least, so
-        that the far end's jitter buffer neither stretches nor discards.
+        It lies as far after the last one as time has passed, in steps of 20 ms and not before that
+        one has ended, so that the far end's jitter buffer neither stretches nor discards.
         """
         if self.last_at is None:
             return self.timestamp
-        steps = round((now - self.last_at) * CLOCK_HZ / samples)
-        return (self.timestamp + samples * max(1, steps)) & 0xFFFF_FFFF
+        passed = SAMPLES * round((now - self.last_at) * CLOCK_HZ / SAMPLES)
+        return (self.timestamp + max(self.length, passed)) & 0xFFFF_FFFF
 
     def splice(self, sequence: int, timestamp: int, now: float) -> tuple[int, int]:
         """The constants that make (sequence, timestamp) of a new source the next packet."""
@@ -173,23 +177,29 @@ class OutputStream:
             (self.due(now) - timestamp) & 0xFFFF_FFFF,
         )
 
-    def begin(self, now: float, samples: int = 160) -> None:
+    def begin(self, now: float) -> None:
         """A source of our own takes over: `next` will give what is due now."""
         if self.last_at is not None:
-            self.timestamp = (self.due(now, samples) - samples) & 0xFFFF_FFFF
+            self.timestamp = (self.due(now) - self.length) & 0xFFFF_FFFF
 
-    def next(self, now: float, samples: int = 160) -> tuple[int, int]:
+    def next(self, now: float, samples: int = SAMPLES) -> tuple[int, int]:
         """Sequence and timestamp for the next packet of a source of our own that goes on."""
         self.sequence = (self.sequence + 1) & 0xFFFF
-        self.timestamp = (self.timestamp + samples) & 0xFFFF_FFFF
+        self.skip(samples)
         self.last_at = now
         return self.sequence, self.timestamp
+
+    def skip(self, samples: int) -> None:
+        """Let the time of a packet pass without one."""
+        self.timestamp = (self.timestamp + self.length) & 0xFFFF_FFFF
+        self.length = samples
 
     def relayed(self, sequence: int, timestamp: int, count: int, octets: int, now: float) -> None:
         """`count` packets went out by relay, the last with this sequence and timestamp."""
         if (sequence - self.sequence) & 0xFFFF < 0x8000:
             self.sequence = sequence
             self.timestamp = timestamp
+            self.length = SAMPLES
         self.sent += count
         self.octets += octets
         self.last_at = now

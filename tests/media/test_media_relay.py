@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from cicswitch.core.errors import ResourceError
+from cicswitch.media.leg import Leg
 from cicswitch.media.plane import WorkerPlane
 from cicswitch.ports import (
     MediaDtmf,
@@ -241,10 +243,11 @@ async def test_latching_by_host_refuses_other_hosts() -> None:
         a = await it.phone("a")
         evil = await attacker(a.to[1])
         it.phones.append(evil)
+        it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
+        await a.packets_more(1)
         for number in range(5):
             assert evil.transport is not None
             evil.transport.sendto(raw_rtp(0, number, 9), evil.to)
-        it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
         await a.packets_more(5)
         assert evil.packets == []
         it.plane.close("a")
@@ -377,3 +380,26 @@ async def test_legs_over_ipv6() -> None:
         a.talk(0)
         await a.packets_more(20)
         assert share(a.audio(), 440) > 0.9
+
+
+async def test_a_closed_leg_is_held_by_nothing() -> None:
+    async with rig(22200) as it:
+        a = await it.phone("a")
+        b = await it.phone("b", codec="PCMA")
+        await it.phone("silent")
+        it.plane.bridge("a", "b")
+        a.talk(440)
+        b.talk(620)
+        await a.packets_more(10)
+        await b.packets_more(10)
+        gc.collect()
+        gc.disable()
+        try:
+            assert sum(isinstance(each, Leg) for each in gc.get_objects()) == 3
+            for leg in ("a", "b", "silent"):
+                it.plane.close(leg)
+            await it.event(MediaLegClosed, 3)
+            # The worker's loop still has the one that it heard last in its hands.
+            assert sum(isinstance(each, Leg) for each in gc.get_objects()) <= 1
+        finally:
+            gc.enable()

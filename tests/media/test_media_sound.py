@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tomllib
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,35 @@ async def test_what_speech_lacks_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(speech, "PROGRAM", "espeak-that-is-not-there")
     with pytest.raises(ResourceError, match="apt-get install espeak-ng"):
         await speaker.synthesize("y", "en")
+
+
+async def test_music_may_go_out_in_longer_packets_and_a_prompt_does_not() -> None:
+    async with rig(23000, music_ptime_ms=60) as it:
+        a = await it.phone("a")
+        b = await it.phone("b")
+        it.plane.play("a", "m", [MediaSource(tone_hz=(440.0,))], loop=True)
+        a.talk(0)
+        await a.packets_more(20)
+        it.plane.send_dtmf("a", "5", duration_ms=60)
+        await a.until(lambda: any(packet.payload_type == 101 for _, packet in a.packets))
+        await a.packets_more(10)
+        music = [packet for _, packet in a.packets if packet.payload_type == 0]
+        sizes = {len(packet.payload) for packet in music}
+        assert 480 in sizes
+        assert all(size % 160 == 0 for size in sizes)
+        for one, two in pairwise(packet for _, packet in a.packets):
+            assert (two.sequence - one.sequence) & 0xFFFF == 1
+        for one, two in pairwise(music):
+            step = (two.timestamp - one.timestamp) & 0xFFFF_FFFF
+            assert step == len(one.payload) if not two.marker else step >= len(one.payload)
+        times = [at for at, packet in a.packets if packet.payload_type == 0]
+        assert 0.055 < (times[15] - times[3]) / 12 < 0.065
+        b.talk(440)
+        it.plane.bridge("a", "b")
+        seen = len(a.packets)
+        await a.packets_more(10)
+        assert {len(packet.payload) for _, packet in a.packets[seen + 1 :]} == {160}
+        it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,), duration_ms=200)])
+        seen = len(a.packets)
+        await it.event(PlayFinished)
+        assert {len(packet.payload) for _, packet in a.packets[seen:]} == {160}

@@ -58,3 +58,13 @@ def test_time_without_packets_is_time_in_the_timestamp() -> None:
     output.relayed(1, 160, 1, 160, 10.0)
     output.begin(11.0)
     assert output.next(11.0) == (2, 160 + 8000)
+
+
+def test_what_follows_a_long_packet_begins_at_its_end() -> None:
+    output = OutputStream(1, 0, 0)
+    assert output.next(10.0, 480) == (1, 160)
+    assert output.next(10.06, 480) == (2, 640)
+    _, shift = output.splice(7, 0, 10.065)
+    assert shift == 640 + 480
+    _, shift = output.splice(7, 0, 11.06)
+    assert shift == 640 + 8000

@@ -1,0 +1,48 @@
+"""A media worker: `python -m cicswitch.media --socket-fd N --settings JSON`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import signal
+import socket
+
+import msgspec
+
+from cicswitch.media.settings import MediaSettings
+from cicswitch.media.worker import Worker
+
+__all__ = ["main"]
+
+NICE = -10
+"""A packet that waits for the signalling process is heard, a call set up 1 ms later is not."""
+
+
+def main() -> None:
+    """Entry of the process."""
+    parser = argparse.ArgumentParser(prog="cicswitch.media", description=__doc__)
+    parser.add_argument("--socket-fd", type=int, required=True)
+    parser.add_argument("--settings", required=True, help="MediaSettings as JSON")
+    arguments = parser.parse_args()
+    settings = msgspec.json.decode(arguments.settings, type=MediaSettings)
+    control = socket.socket(fileno=arguments.socket_fd)
+    worker = Worker(control, settings)
+
+    def stop(number: int, frame: object) -> None:
+        worker.stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    # Ctrl-C goes to the whole group; the plane ends its workers itself, in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # needs CAP_SYS_NICE or a limit (LimitNICE=)
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
