@@ -3,9 +3,10 @@
 While a call lives its steps are in memory, some 250 bytes each; a few seconds after its end they go
 to the store. Bodies and headers are not kept, so nothing secret is.
 
-The tap runs for every message, so it only cuts out the start line and CSeq; nothing is formatted or
-decoded before somebody looks. An INVITE that was refused before there was a leg leaves a ladder
-that nobody ends: those are swept, and past `_MAX_CALLS` none is opened.
+The tap runs for every message, so it only puts it aside. Now and then, and whenever somebody looks,
+what was put aside is sorted to its calls; nothing is formatted or decoded before somebody looks.
+An INVITE that was refused before there was a leg leaves a ladder that nobody ends: those are swept,
+and past `_MAX_CALLS` none is opened.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _LINGER_S = 5.0
 _MAX_STEPS = 500
 _MAX_CALLS = 100_000
 _SWEEP_S = 10.0
+_SORT_AT = 256
+"""Messages put aside at most."""
 
 _Row = tuple[float, str, Flow, bytes, bytes, bool]
 _Kept = tuple[float, str, str, bytes, bytes, bool]
@@ -92,36 +95,47 @@ class Ladder:
         self._live = live
         self._calls: dict[bytes, list[_Row]] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
+        self._aside: list[tuple[float, str, Flow, bytes]] = []
         self._timer: Timer | None = None
         self._sweeper: Timer | None = None
 
     def tap(self, direction: str, flow: Flow, data: bytes) -> None:
         """See a message. Only calls are kept: an INVITE opens a ladder."""
-        at = data.find(b"\nCall-ID: ")
-        call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
-        rows = self._calls.get(call_id)
-        if rows is None:
-            if data[:7] != b"INVITE " or not call_id or len(self._calls) >= _MAX_CALLS:
-                return
-            rows = self._calls[call_id] = []
-            if self._sweeper is None:
-                self._sweeper = self._wheel.at(self._clock() + _SWEEP_S, self._sweep)
-        elif len(rows) >= _MAX_STEPS:
-            return
-        at = data.find(b"\nCSeq: ")
-        rows.append(
-            (
-                self._clock(),
-                direction,
-                flow,
-                data[: data.find(b"\r")],
-                data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
-                data[-4:] != b"\r\n\r\n",
+        self._aside.append((self._clock(), direction, flow, data))
+        if len(self._aside) >= _SORT_AT:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Bring what was put aside to its calls, cut down to start line and CSeq."""
+        aside, self._aside = self._aside, []
+        calls = self._calls
+        for now, direction, flow, data in aside:
+            at = data.find(b"\nCall-ID: ")
+            call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
+            rows = calls.get(call_id)
+            if rows is None:
+                if data[:7] != b"INVITE " or not call_id or len(calls) >= _MAX_CALLS:
+                    continue
+                rows = calls[call_id] = []
+                if self._sweeper is None:
+                    self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep)
+            elif len(rows) >= _MAX_STEPS:
+                continue
+            at = data.find(b"\nCSeq: ")
+            rows.append(
+                (
+                    now,
+                    direction,
+                    flow,
+                    data[: data.find(b"\r")],
+                    data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
+                    data[-4:] != b"\r\n\r\n",
+                )
             )
-        )
 
     def raw(self, call_id: str) -> bytes:
         """The steps of a call that is in memory, for `parse_ladder`."""
+        self._sort()
         return _packed(self._calls.get(call_id.encode(), []))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
@@ -133,10 +147,12 @@ class Ladder:
 
     def drop(self, call_id: str) -> None:
         """The INVITE came to nothing that a record is kept of."""
+        self._sort()
         self._calls.pop(call_id.encode(), None)
 
     def _expire(self, now: float) -> None:
         """Keep what has lingered: the end of one call after the other, by one timer for all."""
+        self._sort()
         ended = self._ended
         while ended and ended[0][0] <= now + 0.5:
             _, call_id, interaction, leg = ended.popleft()
@@ -145,6 +161,7 @@ class Ladder:
 
     def _sweep(self, now: float) -> None:
         """Forget what has no leg that lives or lingers."""
+        self._sort()
         owned = {call_id.encode() for call_id in self._live()}
         owned.update(entry[1] for entry in self._ended)
         for call_id, rows in list(self._calls.items()):
@@ -159,6 +176,7 @@ class Ladder:
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""
+        self._sort()
         now = self._clock()
         for _, call_id, interaction, leg in self._ended:
             self._close(now, call_id, interaction, leg)
@@ -167,6 +185,7 @@ class Ladder:
             self._close(now, call_id, "", call_id.decode("utf-8", "replace"))
 
     def __len__(self) -> int:
+        self._sort()
         return len(self._calls)
 
 
