@@ -1,128 +1,38 @@
 """Events in, rows out. The same code books live events, and after a crash closes what was open.
 
-    LegRecord          a CDR, one a leg
-    InteractionRecord  one a contact
-    QueueVisit         one for each time that an interaction was offered to a queue
-    HandledRecord      an agent's share of an interaction, booked when its after-call work ends
-    AgentSegment       a stretch of an agent's time in one state; they partition the time
-
 Rows are written when they are complete; what is open lives in the ledger alone and is found again
 by feeding it the journal from the last `SwitchStarted`.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
 from cicswitch.records.journal import Event
+from cicswitch.records.rows import (
+    AgentSegment,
+    HandledRecord,
+    InteractionRecord,
+    LegRecord,
+    QueueVisit,
+    Row,
+)
 
-__all__ = [
-    "AgentSegment",
-    "HandledRecord",
-    "InteractionRecord",
-    "Ledger",
-    "LegRecord",
-    "QueueVisit",
-    "Row",
-]
-
-
-class LegRecord(Struct, gc=False):
-    """A call detail record. Times are seconds of the epoch, None where it did not happen."""
-
-    leg: str
-    interaction: str
-    direction: str
-    peer: str
-    caller: str
-    called: str
-    sip_call_id: str
-    started_at: float
-    rang_at: float | None = None
-    answered_at: float | None = None
-    ended_at: float | None = None
-    reason: str = ""
-    status: int = 0
-    remote: bool = False
-    codec: str = ""
-    packets_received: int = 0
-    packets_sent: int = 0
-    packets_lost: int = 0
-    jitter_ms: float = 0.0
-    rtt_ms: float | None = None
+__all__ = ["Ledger"]
 
 
-class InteractionRecord(Struct, gc=False):
-    """A contact as a whole. `outcome`: handled, abandoned, flowed-out, self-service, failed."""
+class _Since:
+    """Since when an agent is in a state, and what for."""
 
-    interaction: str
-    medium: str
-    peer: str
-    caller: str
-    called: str
-    flow: str
-    started_at: float
-    answered_at: float | None = None
-    ended_at: float | None = None
-    queue: str = ""
-    agent: str = ""
-    wait_s: float = 0.0
-    talk_s: float = 0.0
-    hold_s: float = 0.0
-    outcome: str = ""
-    reason: str = ""
-    recording: str = ""
+    __slots__ = ("at", "code", "interaction", "queue", "state")
 
-
-class QueueVisit(Struct, gc=False):
-    """One stay in a queue. `outcome`: answered, abandoned, refused, or why it flowed out."""
-
-    interaction: str
-    queue: str
-    queued_at: float
-    ended_at: float
-    outcome: str
-    wait_s: float
-    agent: str = ""
-
-
-class HandledRecord(Struct, gc=False):
-    """An agent's share of an interaction."""
-
-    interaction: str
-    queue: str
-    agent: str
-    ended_at: float
-    talk_s: float
-    hold_s: float
-    acw_s: float
-    code: str
-
-
-class AgentSegment(Struct, gc=False):
-    """An agent was in one state from `started_at` to `ended_at`."""
-
-    agent: str
-    state: str
-    started_at: float
-    ended_at: float
-    code: str = ""
-    interaction: str = ""
-    queue: str = ""
-
-
-Row = LegRecord | InteractionRecord | QueueVisit | HandledRecord | AgentSegment
-
-
-class _Since(Struct):
-    state: str
-    at: float
-    code: str = ""
-    interaction: str = ""
-    queue: str = ""
+    def __init__(self, state: str, at: float, code: str, interaction: str, queue: str) -> None:
+        self.state = state
+        self.at = at
+        self.code = code
+        self.interaction = interaction
+        self.queue = queue
 
 
 class Ledger:

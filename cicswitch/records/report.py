@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cicswitch.records.ledger import AgentSegment, HandledRecord, QueueVisit
+from cicswitch.records.rows import AgentSegment, HandledRecord, QueueVisit
 
 __all__ = [
     "FORMULAS",

@@ -51,7 +51,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class InviteReceived(Event, frozen=True, gc=False):
-    """A new inbound call. 100 has been sent; answer with the verbs of `session`.
+    """A new inbound call; answer with the verbs of `session`. After 200 ms 100 is sent.
 
     `replaces` is the session named by a Replaces header (RFC 3891): accept this one, then end
     that one. A Replaces header that names nothing was answered 481 and never gets here.

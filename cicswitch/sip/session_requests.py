@@ -152,7 +152,7 @@ def _offer(
         )
         return
     if method == "INVITE":
-        transaction.respond(now, 100)
+        transaction.await_response(now)
     session.pending = transaction
     session.agent.events.append(ReinviteReceived(session, method, request.body))
 

@@ -443,10 +443,7 @@ class UserAgent:
         session.request = request
         session.transaction = transaction
         transaction.user = session
-        trying = (
-            f"SIP/2.0 100 Trying\r\n{transaction.head}{transaction.tail}Content-Length: 0\r\n\r\n"
-        )
-        transaction.send(now, 100, trying.encode())
+        transaction.await_response(now)
         transaction.tag = f";tag={tag}"
         self.session_table[tag] = session
         session.caller_cseq = request.cseq

@@ -32,11 +32,11 @@ from cicswitch.calls.events import SwitchStarted, SwitchStopped
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.journal import Event, decode_batch, encode_batch, is_kept
-from cicswitch.records.ledger import (
+from cicswitch.records.ledger import Ledger
+from cicswitch.records.rows import (
     AgentSegment,
     HandledRecord,
     InteractionRecord,
-    Ledger,
     LegRecord,
     QueueVisit,
     Row,

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from cicswitch.config import Config
-from cicswitch.records.ledger import AgentSegment, HandledRecord, InteractionRecord, QueueVisit
 from cicswitch.records.report import (
     FORMULAS,
     AgentFigures,
@@ -24,6 +23,7 @@ from cicswitch.records.report import (
     agent_figures,
     queue_figures,
 )
+from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit
 from cicswitch.store.sqlite import connect_reader, read_rows
 
 __all__ = ["Report", "as_json", "gather", "print_csv", "print_tables"]

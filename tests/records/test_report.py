@@ -8,20 +8,14 @@ from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
 from cicswitch.records.journal import Event, decode_batch, encode_batch
-from cicswitch.records.ledger import (
-    AgentSegment,
-    HandledRecord,
-    InteractionRecord,
-    Ledger,
-    QueueVisit,
-    Row,
-)
+from cicswitch.records.ledger import Ledger
 from cicswitch.records.report import (
     ServiceLevel,
     agent_figures,
     queue_figures,
     service_level,
 )
+from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit, Row
 
 
 def visit(outcome: str, wait_s: float) -> QueueVisit:

@@ -220,5 +220,5 @@ def test_the_tap_sees_every_message_both_ways() -> None:
     seen: list[str] = []
     net = Net(tap=lambda direction, flow, data: seen.append(f"{direction} {data[:11].decode()}"))
     net.a.ua.invite(net.now, TARGET, net.to_b, ALICE, body=b"o")
-    net.run(0.1)
+    net.run(0.25)
     assert seen == ["out INVITE sip:", "in INVITE sip:", "out SIP/2.0 100", "in SIP/2.0 100"]

@@ -298,7 +298,7 @@ def test_3_2_1_without_a_branch_the_old_matching_finds_retransmissions() -> None
     data = invite(Via="SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK")
     net.b.ua.receive(data, net.to_a, net.now)
     net.b.ua.receive(data, net.to_a, net.now)
-    assert [sent[:11] for _, sent in net.b.ua.take_outputs()] == [b"SIP/2.0 100"] * 2
+    assert [sent[:11] for _, sent in net.b.ua.take_outputs()] == [b"SIP/2.0 100"]
     assert net.b.ua.sessions == 1
 
 
@@ -307,7 +307,7 @@ def test_a_merged_request_is_answered_482() -> None:
     net.b.ua.receive(invite(), net.to_a, net.now)
     other = invite(Via="SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKother")
     net.b.ua.receive(other, net.to_a, net.now)
-    assert [sent[:11] for _, sent in net.b.ua.take_outputs()] == [b"SIP/2.0 100", b"SIP/2.0 482"]
+    assert [sent[:11] for _, sent in net.b.ua.take_outputs()] == [b"SIP/2.0 482"]
 
 
 def test_overload_refuses_new_calls_without_state_and_spares_the_rest() -> None:

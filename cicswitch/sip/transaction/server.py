@@ -38,6 +38,7 @@ _ON_RETRANSMIT, _ON_TIMEOUT = int(ServerInput.RETRANSMIT), int(ServerInput.TIMEO
 _ON_LINGER, _ON_ERROR = int(ServerInput.LINGER), int(ServerInput.ERROR)
 
 Headers = Sequence[tuple[str, str]]
+TRYING_S = 0.2
 
 
 class ServerUser(Protocol):
@@ -158,6 +159,19 @@ class ServerTransaction:
         """Whether a final response was sent."""
         return self.state >= _COMPLETED
 
+    def await_response(self, now: float) -> None:
+        """Send 100 if the transaction user has sent nothing by then.
+
+        RFC 3261 section 17.2.1: "The server transaction MUST generate a 100 (Trying) response
+        unless it knows that the TU will generate a provisional or final response within 200 ms".
+        One message in seven of a call, and the client repeats its INVITE after 500 ms only.
+        """
+        self.timer = self.agent.wheel.at(now + TRYING_S, self._on_trying)
+
+    def _on_trying(self, now: float) -> None:
+        self.timer = None
+        self.respond(now, 100)
+
     def respond(
         self,
         now: float,
@@ -199,6 +213,9 @@ class ServerTransaction:
         agent = self.agent
         self.response = data
         agent.outputs.append((self.flow, data))
+        if (timer := self.timer) is not None:
+            timer.cancel()  # nobody waits for a 100 any more
+            self.timer = None
         if status < 200 or before >= _COMPLETED:
             return
         # What lingers for 32 s keeps the least that it needs.
@@ -263,6 +280,8 @@ class ServerTransaction:
             if self.response:
                 agent.outputs.append((self.flow, self.response))
                 agent.counters["retransmissions_out"] += 1
+            elif self.table is INVITE_SERVER:
+                self.respond(now, 100)  # the client is impatient
             if given == _ON_RETRANSMIT:
                 # Timer G doubles up to T2 (RFC 3261 section 17.2.1).
                 self.interval = min(self.interval * 2, agent.t2)
