@@ -54,7 +54,7 @@ _FIXED = (
     *("sip.realm", "sip.digest", "sip.user_agent", "sip.max_contacts"),
     *("sip.register_min_s", "sip.register_max_s"),
     *("media.host", "media.ipv6_host", "media.ports", "media.workers"),
-    *("media.latch", "media.rtp_timeout_s"),
+    *("media.latch", "media.rtp_timeout_s", "media.music_ptime_ms"),
 )
 """What a reload cannot change, and says so."""
 _CHECK_S = 2.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicswitch import daemon
+from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError
 from cicswitch.records.journal import Event
 from tests.support.ports import free_port
@@ -144,6 +145,9 @@ class Center:
 
         return await self.until(find, timeout)
 
+    def _legs_of(self, kind: type[ev.LegEnded] | type[ev.LegMedia]) -> set[str]:
+        return {event.leg for event in self.events if isinstance(event, kind)}
+
     def state(self, agent: str) -> str:
         """The state of an agent."""
         return self.switch.engine.agents[agent].state.word
@@ -177,7 +181,9 @@ class Center:
         assert not any(self.switch.tables().values()), self.switch.tables()
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
-        """Rows of a table of the store, once all is written."""
+        """Rows of a table of the store, once all is written; legs with their media's figures."""
+        if table == "leg":
+            await self.until(lambda: not self._legs_of(ev.LegEnded) - self._legs_of(ev.LegMedia))
         await self.switch.store.committed()
         db = sqlite3.connect(self.folder / "store.db")
         try:
