@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# auto: native code if this machine can build it; 1: an error if it cannot; 0: none.
+NATIVE ?= auto
 DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core
 
 .PHONY: run demo test check bench soak setup setup-debian lock clean
@@ -60,11 +62,11 @@ SOURCES := $(shell find cicswitch media dialplans -type f -not -name '*.pyc') ci
 $(VENV)/.installed: $(VENV)/.runtime $(SOURCES)
 	@echo "building cicswitch; its hot modules to native code takes about a minute"
 	@rm -rf build/wheel $(VENV)/.native
-	CICSWITCH_NATIVE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation \
+	CICSWITCH_NATIVE=$(NATIVE) $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation \
 	  --wheel-dir build/wheel .
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	@if ls build/wheel/*-none-any.whl >/dev/null 2>&1; then \
-	  echo "the sources run as they are: no C compiler, or no Python headers (python3-dev)"; \
+	  echo "the sources run as they are: $$(cat build/native/reason)"; \
 	else touch $(VENV)/.native; fi
 	@touch $@
 

@@ -1,9 +1,11 @@
 """Builds the hot modules to native code, where that is asked for and a C compiler is there.
 
-    CICSWITCH_NATIVE=1 pip wheel --no-deps .
+    CICSWITCH_NATIVE=auto pip wheel --no-deps .     what cannot be built is left out; the
+                                                    reason stands in build/native/reason
+    CICSWITCH_NATIVE=1 pip wheel --no-deps .        what cannot be built is an error
 
 The sources stay the program: a wheel without the variable, or on a machine without compiler or
-Python's headers, runs them as they are, and so does an interpreter that has no build for itself.
+Python's headers, runs them as they are.
 Which modules are built stands in pyproject.toml, with the reason for those that are left out.
 """
 
@@ -11,14 +13,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-WANTED = os.environ.get("CICSWITCH_NATIVE", "") not in ("", "0")
+WANTED = os.environ.get("CICSWITCH_NATIVE", "0") or "0"
 
 
 def missing() -> str:
@@ -38,20 +39,26 @@ class NativeBuild(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What the build needs beside hatchling."""
-        return ["mypy[mypyc]", "setuptools"] if WANTED else []
+        return ["mypy[mypyc]", "setuptools"] if WANTED != "0" else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and put the extension modules beside their sources in the wheel."""
-        if not WANTED or version == "editable":
-            return
-        if lack := missing():
-            print(f"building without native code: {lack} is missing", file=sys.stderr)
+        if WANTED == "0" or version == "editable":
             return
         root = Path(self.root)
-        modules = self._modules(root)
         target = root / "build" / "native"
         shutil.rmtree(target / "lib", ignore_errors=True)
-        _compile(root, modules, target)
+        try:
+            if lack := missing():
+                raise RuntimeError(f"{lack} is missing")
+            _compile(root, self._modules(root), target)
+        except (Exception, SystemExit) as error:  # whatever a compiler may say
+            if WANTED != "auto":
+                raise
+            # pip shows nothing of a build that succeeds; who called it may want to know.
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "reason").write_text(f"{error}\n")
+            return
         for built in (target / "lib").rglob("*.so"):
             build_data["force_include"][str(built)] = str(built.relative_to(target / "lib"))
         build_data["pure_python"] = False

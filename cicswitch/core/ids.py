@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Tokens"]
+__all__ = ["Names", "Tokens"]
 
 
 class Tokens:
@@ -32,3 +32,22 @@ class Tokens:
             start, end = 0, characters
         self._position = end
         return self._buffer[start:end]
+
+
+class Names:
+    """Names in the order of time: start of the process, four random characters, a number.
+
+    An index of a database grows at its end by them; by random names every new one is written to a
+    page of its own. They are no secret: what must not be guessed is a token.
+    """
+
+    __slots__ = ("_next", "_prefix")
+
+    def __init__(self, now: float, tokens: Tokens) -> None:
+        self._prefix = f"{int(now):08x}{tokens.token(4)}"
+        self._next = 0
+
+    def name(self) -> str:
+        """The next name, 20 characters."""
+        self._next += 1
+        return f"{self._prefix}{self._next:08x}"

@@ -181,7 +181,7 @@ class SqliteStore:
         self._ledger = Ledger()
         self._wake = threading.Event()
         self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
         self._db: sqlite3.Connection | None = None
 
     def open(self, now: float, version: str) -> int:
@@ -196,8 +196,8 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             raise ResourceError(f"the store {self.path} cannot be opened: {error}") from None
         self.append(SwitchStarted(now, version))
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._writer.start()
         return self.recovered
 
     def append(self, event: Event) -> None:
@@ -225,13 +225,13 @@ class SqliteStore:
 
     def close(self, now: float, reason: str) -> None:
         """Write what is left, with the mark of an orderly end, and close. Idempotent."""
-        if self._thread is None:
+        if self._writer is None:
             return
         self.append(SwitchStopped(now, reason))
         self._stopping = True
         self._wake.set()
-        self._thread.join(timeout=30)
-        self._thread = None
+        self._writer.join(timeout=30)
+        self._writer = None
         if self._db is not None:
             self._db.close()
             self._db = None

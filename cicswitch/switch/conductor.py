@@ -23,6 +23,7 @@ from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.config import Config
 from cicswitch.core.errors import CommandError
+from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
@@ -66,7 +67,7 @@ class Conductor:
         """Leg -> agent whose device is in a call of its own."""
         self._inbox: deque[Any] = deque()
         self._busy = False
-        self._next_call = 0
+        self._names = Names(self.now, env.tokens)
         self.matcher = Matcher(env.config.plan or Dialplan())
         self.listening = Listening(self)
         self.steps = Steps(self)
@@ -224,8 +225,7 @@ class Conductor:
 
     def new_call(self, leg: Leg, peer: str, caller: str, called: str) -> Call:
         """A call for a leg, in the tables."""
-        self._next_call += 1
-        call = Call(f"{self.env.tokens.token(12)}", leg, peer, caller, called)
+        call = Call(self._names.name(), leg, peer, caller, called)
         call.started_at = self.now
         self.calls[call.id] = call
         self.by_leg[leg.id] = call

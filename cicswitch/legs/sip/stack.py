@@ -17,7 +17,7 @@ import structlog
 from cicswitch.calls import events as ev
 from cicswitch.calls.reason import Reason
 from cicswitch.config import Config, Endpoint
-from cicswitch.core.ids import Tokens
+from cicswitch.core.ids import Names, Tokens
 from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.ladder import Ladder
@@ -75,7 +75,7 @@ class SipStack:
         self.counters = {"unauthorized": 0, "refused_source": 0, "errors": 0}
         self._config = config
         self._clock = clock
-        self._tokens = tokens
+        self._names = Names(self.now, tokens)
         self._rearm = rearm
         self._legs: dict[str, SipLeg] = {}
         self._interaction_of: Callable[[str], str] = lambda leg: ""
@@ -316,7 +316,7 @@ class SipStack:
                 return
             peer, caller, called = f"device:{verdict.username}", verdict.username, called_uri.user
             codecs = self._config.media.codecs
-        leg = SipLeg(self, session.id, peer)
+        leg = SipLeg(self, self._names.name(), peer)
         self._legs[leg.id] = leg
         if trunk is not None:
             trunk.calls += 1
@@ -442,7 +442,7 @@ class SipStack:
         route: Sequence[str] = (),
         credentials: Any = None,
     ) -> SipLeg:
-        leg = SipLeg(self, self._tokens.token(16), peer)
+        leg = SipLeg(self, self._names.name(), peer)
         if near is not None:
             leg.max_forwards = self._legs[near].max_forwards - 1
             if leg.max_forwards <= 0:
