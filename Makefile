@@ -31,8 +31,7 @@ check: setup
 # build them.
 TESTS = $(BIN)/python -m pytest && if test -e $(VENV)/.native; then \
 	echo "and the native build:"; CICSWITCH_TEST=native $(BIN)/python -m pytest $(NATIVE_TESTS); fi
-NATIVE_TESTS := tests/sip tests/sdp tests/acd tests/dialplan tests/fuzz tests/journeys \
-	tests/interop tests/operation
+NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/core/,$(wildcard tests/*/))
 
 bench: setup
 	$(BIN)/cicswitch bench all

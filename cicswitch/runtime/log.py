@@ -139,56 +139,64 @@ class _Lines:
         return self.msg
 
 
+class Output:
+    """Where the JSON lines go, from which level on, and whether they are redacted."""
+
+    __slots__ = ("level", "redact", "sink")
+
+    def __init__(self, sink: Sink, level: int, redact: bool) -> None:
+        self.sink = sink
+        self.level = level
+        self.redact = redact
+
+
 class JsonLogger:
     """structlog's logger for JSON, without its chain of processors: every call writes a line."""
 
-    level = 20
-    redact = True
+    __slots__ = ("_context", "_output")
 
-    def __init__(
-        self, logger: Callable[[bytes], None], processors: object = None, context: Any = ()
-    ) -> None:
-        self._put = logger
+    def __init__(self, logger: Output, processors: object = None, context: Any = ()) -> None:
+        self._output = logger
         self._context: dict[str, Any] = dict(context)
 
     def bind(self, **values: Any) -> JsonLogger:
         """A logger whose lines have these values too."""
-        return JsonLogger(self._put, context={**self._context, **values})
+        return JsonLogger(self._output, context={**self._context, **values})
 
     def new(self, **values: Any) -> JsonLogger:
         """A logger whose lines have these values only."""
-        return JsonLogger(self._put, context=values)
+        return JsonLogger(self._output, context=values)
 
     def unbind(self, *keys: str) -> JsonLogger:
         """A logger without these values. Raises `KeyError` if one is not bound."""
         context = dict(self._context)
         for key in keys:
             del context[key]
-        return JsonLogger(self._put, context=context)
+        return JsonLogger(self._output, context=context)
 
     def try_unbind(self, *keys: str) -> JsonLogger:
         """A logger without these values, bound or not."""
         kept = {key: value for key, value in self._context.items() if key not in keys}
-        return JsonLogger(self._put, context=kept)
+        return JsonLogger(self._output, context=kept)
 
     def log(self, level: int, event: str, **values: Any) -> None:
         """A line of a level of the standard logger."""
-        if level >= self.level:
+        if level >= self._output.level:
             self._write(_NAMES.get(level, "info"), event, values)
 
     def debug(self, event: str, **values: Any) -> None:
         """What only a developer wants to see."""
-        if self.level <= 10:
+        if self._output.level <= 10:
             self._write("debug", event, values)
 
     def info(self, event: str, **values: Any) -> None:
         """What an operator may want to see."""
-        if self.level <= 20:
+        if self._output.level <= 20:
             self._write("info", event, values)
 
     def warning(self, event: str, **values: Any) -> None:
         """What an operator should see."""
-        if self.level <= 30:
+        if self._output.level <= 30:
             self._write("warning", event, values)
 
     def error(self, event: str, **values: Any) -> None:
@@ -200,14 +208,15 @@ class JsonLogger:
         self._write("error", event, {"exc_info": True, **values})
 
     def _write(self, level: str, event: str, values: dict[str, Any]) -> None:
-        line: EventDict = {"event": event, **self._context, **values}
-        if self.redact:
+        output = self._output
+        line: dict[str, Any] = {"event": event, **self._context, **values}
+        if output.redact:
             _redact(None, level, line)
         line["level"] = level
         line["at"] = _stamp()
         if "exc_info" in line:
-            line = _exceptions(self.redact)(None, level, line)
-        self._put(_encode(line))
+            line = dict(_exceptions(output.redact)(None, level, line))
+        output.sink.write(_encode(line))
 
 
 @lru_cache(maxsize=2)
@@ -283,12 +292,12 @@ def configure(level: str, style: str, redact: bool, stream: TextIO | None = None
     global _sink
     stream = stream or sys.stderr
     if style == "json":
-        JsonLogger.level, JsonLogger.redact = _LEVELS[level], redact
-        _sink = sink = Sink(stream, _notice)
+        _sink = Sink(stream, _notice)
+        output = Output(_sink, _LEVELS[level], redact)
         structlog.configure(
             processors=[],
             wrapper_class=JsonLogger,
-            logger_factory=lambda *_: sink.write,
+            logger_factory=lambda *_: output,
             cache_logger_on_first_use=True,
         )
     else:
