@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -59,7 +59,7 @@ class Datagrams:
         self._sock = sock
         self._owner = owner
         self._loop = loop
-        self._flows: dict[tuple[str, int], Flow] = {}
+        self._flows: dict[tuple[Any, ...], Flow] = {}
         self._woke_at = 0.0
         self._in_a_row = 0
         self._poll: asyncio.TimerHandle | None = None
@@ -89,7 +89,8 @@ class Datagrams:
         the kernel's, and finds it in the processor's caches.
         """
         receive = self._sock.recvfrom
-        batch: list[tuple[bytes, tuple[str, int]]] = []
+        # An IPv6 address is a tuple of four.
+        batch: list[tuple[bytes, tuple[Any, ...]]] = []
         failed = 0
         while len(batch) < _BATCH:
             try:
@@ -113,7 +114,7 @@ class Datagrams:
                 if flow is None:
                     if len(flows) >= _FLOWS:
                         flows.clear()
-                    flow = flows[addr] = Flow(self.listener, addr[:2])
+                    flow = flows[addr] = Flow(self.listener, (addr[0], addr[1]))
                 received(data, flow)
         finally:
             self._outgoing = None

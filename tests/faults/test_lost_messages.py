@@ -74,8 +74,8 @@ class Places:
         return True
 
 
-RINGS = ["> INVITE", "< 100 INVITE", "< 180 INVITE"]
-WAITS = ["> INVITE", "< 100 INVITE"]
+RINGS = ["> INVITE", "< 180 INVITE"]
+WAITS = ["> INVITE"]
 ANSWERED = ["< 200 INVITE", "> ACK"]
 AGENT = ["< INVITE", "> 180 INVITE"]
 AGENT_ANSWERS = ["> 200 INVITE", "< ACK"]
