@@ -4,6 +4,9 @@
     engine.take_events()             what came of it, also of deadlines that the wheel fired
 
 Cost of a match: two ANDs of masks and a look at the bits that are left (see `queue`).
+
+Longer than 600 lines because nothing else may change agents and queues: commands, deadlines and
+definitions all end in `_change`, `_place` and `_reserve`, and read best beside them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ async def main(config: Path, calls: int) -> None:
     def listen(event: object) -> None:
         match event:
             case InteractionConnected():
-                print(f"{event.agent} took {event.interaction} after {event.wait_s:.1f} s")
+                text = f"{event.agent} took {event.interaction} after {event.wait_s:.1f} s"
+                print(text, flush=True)
             case InteractionEnded():
                 ended.put_nowait(event.interaction)
 
