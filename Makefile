@@ -30,8 +30,9 @@ check: setup
 # The sources, and then what is installed: the hot modules as native code, if this machine can
 # build them.
 TESTS = $(BIN)/python -m pytest && if test -e $(VENV)/.native; then \
-	echo "and the native build:"; CICSWITCH_TEST=native $(BIN)/python -m pytest $(NATIVE_TESTS); fi
-NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/core/,$(wildcard tests/*/))
+	echo "and the native build:"; CICSWITCH_TEST=native $(BIN)/python -m pytest \
+	-m "not soak and not slow" $(NATIVE_TESTS); fi
+NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/core/ tests/__pycache__/,$(wildcard tests/*/))
 
 bench: setup
 	$(BIN)/cicswitch bench all

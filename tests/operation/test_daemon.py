@@ -112,6 +112,7 @@ async def test_health_and_metrics_are_served(tmp_path: Path) -> None:
         assert "Traceback" not in daemon.output
 
 
+@pytest.mark.slow
 async def test_a_trunk_that_does_not_answer_is_told_by_health(tmp_path: Path) -> None:
     port, http = free_port(), free_port()
     trunk = f'[trunk.pbx]\naddress = "udp:127.0.0.9:{free_port()}"\noptions_s = 1\n'
