@@ -17,6 +17,8 @@ __all__ = ["run"]
 
 HOLD_MS = 150
 """Short, so that 200 agents are enough for the rates offered."""
+MOST = 1000
+"""Calls/s that 200 agents can take with that; above it callers would be answered to wait."""
 PLAN = """
 [[route]]
 trunk = "near"
@@ -142,6 +144,7 @@ def run(options: Options) -> list[Result]:
                     seconds=seconds,
                     idle_share=0.0,
                     hold_ms=HOLD_MS,
+                    most=MOST,
                 )
         result.add("clean_rate", best, "calls/s", least=600)
         result.series = [
