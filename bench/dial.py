@@ -124,7 +124,7 @@ def run(options: Options) -> list[Result]:
         Series(
             "answered",
             [float(rate) for rate, _ in steps],
-            [load.answered / max(1.0, load.seconds) for _, load in steps],
+            [rate * load.answered_share for rate, load in steps],
         ),
         Series("offered", [float(rate) for rate, _ in steps], [float(rate) for rate, _ in steps]),
     ]

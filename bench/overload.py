@@ -34,7 +34,7 @@ def run(options: Options) -> list[Result]:
     steady = [row for row in series if 3.0 < row[0] <= load.seconds - 1.0] or series
     answered = sum(row[1] for row in steady) / len(steady)
     result.add("clean_rate", rate, "calls/s")
-    result.add("offered_rate", load.offered / max(1.0, load.seconds), "calls/s")
+    result.add("offered_rate", load.offered / seconds, "calls/s")
     result.add("answered_rate", answered, "calls/s", least=0.9 * rate)
     result.add("refused_share", load.refused / max(1, load.offered))
     result.add("refuse_ms", load.refuse_ms, "ms", most=200)

@@ -151,7 +151,7 @@ def run(options: Options) -> list[Result]:
             Series(
                 "answered",
                 [float(rate) for rate, _ in steps],
-                [load.answered / max(1.0, load.seconds) for _, load in steps],
+                [rate * load.answered_share for rate, load in steps],
             )
         ]
     if not options.agents:
