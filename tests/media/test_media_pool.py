@@ -41,7 +41,7 @@ def test_a_port_that_the_pool_does_not_have_is_not_given_back(pool: PortPool) ->
 async def bound(it: Rig, count: int) -> None:
     """Wait until the worker has so many pairs: it tells it in a figure, each second."""
     async with asyncio.timeout(8):
-        while it.plane.figures().get("ports_bound") != count:  # noqa: ASYNC110
+        while it.plane.figures().get("ports_bound") != count:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.05)
 
 
@@ -61,7 +61,7 @@ async def test_ports_unused_for_long_are_closed_and_calls_go_on(workers: int) ->
             it.plane.open(f"x{number}")
         peak = 32
         async with asyncio.timeout(8):
-            while it.plane.figures().get("ports_bound", 0) < peak:  # noqa: ASYNC110
+            while it.plane.figures().get("ports_bound", 0) < peak:  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.05)
         for number in range(30):
             it.plane.close(f"x{number}")
