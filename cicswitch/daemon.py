@@ -123,6 +123,7 @@ class Switch:
             max_calls=config.sip.max_calls,
             max_lag_s=config.sip.max_loop_lag_ms / 1000,
             retry_after_s=config.sip.retry_after_s,
+            behind=lambda now: self.sip.transports.behind(now),
         )
         self.sip = SipStack(
             config,

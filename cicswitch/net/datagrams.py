@@ -46,6 +46,9 @@ class Datagrams:
     follow one another within `_POLL_S`, the socket is polled every `_POLL_S` instead, until a poll
     finds nothing: a batch costs one wake-up here and one at the peer, and the second message of a
     batch finds code and data still in the processor's caches.
+
+    `behind` tells for how long the kernel has kept messages that could not be read: the event loop
+    may come round on time while they wait.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Datagrams:
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._woke_at = 0.0
         self._in_a_row = 0
-        self._poll: asyncio.TimerHandle | None = None
+        self._poll: asyncio.Handle | None = None
+        self._emptied_at = owner.now()
+        self._more = False
         self._outgoing: list[tuple[bytes, Flow]] | None = None
         loop.add_reader(sock, self._readable)
 
@@ -71,16 +76,23 @@ class Datagrams:
         self._drain()
         self._in_a_row = self._in_a_row + 1 if now - self._woke_at < _POLL_S else 0
         self._woke_at = now
-        if self._in_a_row >= _BUSY_AFTER and self._sock.fileno() >= 0:
+        if (self._more or self._in_a_row >= _BUSY_AFTER) and self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock)
-            self._poll = self._loop.call_later(_POLL_S, self._polled)
+            self._poll_again()
 
     def _polled(self) -> None:
         if self._drain():
-            self._poll = self._loop.call_later(_POLL_S, self._polled)
+            self._poll_again()
         else:
             self._poll, self._in_a_row = None, 0
             self._loop.add_reader(self._sock, self._readable)
+
+    def _poll_again(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        # More than a batch: timers and streams have their turn, and then the next.
+        call, loop = self._polled, self._loop
+        self._poll = loop.call_soon(call) if self._more else loop.call_later(_POLL_S, call)
 
     def _drain(self) -> int:
         """Read what has come, hand it on, send what comes of it; how many messages there were.
@@ -92,10 +104,12 @@ class Datagrams:
         # An IPv6 address is a tuple of four.
         batch: list[tuple[bytes, tuple[Any, ...]]] = []
         failed = 0
+        self._more = True
         while len(batch) < _BATCH:
             try:
                 batch.append(receive(_DATAGRAM))
             except (BlockingIOError, InterruptedError):
+                self._more, self._emptied_at = False, self._owner.now()
                 break
             except OSError as error:
                 # What ICMP reported of an earlier send; the socket goes on.
@@ -121,6 +135,10 @@ class Datagrams:
             for data, flow in outgoing:
                 self._send(data, flow)
         return len(batch)
+
+    def behind(self, now: float) -> float:
+        """For how many seconds there has always been something left to read."""
+        return now - self._emptied_at if self._more else 0.0
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message; during a batch, at its end."""

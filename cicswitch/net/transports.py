@@ -247,6 +247,10 @@ class SipTransports:
             if number not in kept and stream.transport is not None:
                 stream.transport.close()
 
+    def behind(self, now: float) -> float:
+        """For how many seconds the UDP listener that is worst off has not been read to the end."""
+        return max((datagrams.behind(now) for datagrams in self._datagrams.values()), default=0.0)
+
     @property
     def connections(self) -> int:
         """Open streams."""

@@ -1,7 +1,9 @@
 """Overload control: new calls are refused early and cheaply, so that calls in progress go on.
 
-Two limits. `max_calls` bounds calls in progress. The lag of the loop tells when the processor is
-the limit: a probe wakes every `PROBE_S` and sees how late it is. While it is late, the rate at
+Two limits. `max_calls` bounds calls in progress. The lag tells when the processor is the limit: a
+probe wakes every `PROBE_S` and sees how late it is, and for how long messages have waited in the
+kernel without a break (the standing queue of CoDel, RFC 8289 section 3.1: a loop that reads a batch
+at a time is on time while the queue grows). While it is late, the rate at
 which calls are let in is cut; while it is on time, the rate grows back, as TCP's window does. The
 rate holds for probes that are on time: from one late probe to the next as many calls come in as
 from one on time to the next, so a loop that is very late gets few.
@@ -32,17 +34,19 @@ class OverloadGate:
         max_calls: int,
         max_lag_s: float,
         retry_after_s: int,
+        behind: Callable[[float], float] = lambda _now: 0.0,
     ) -> None:
         self.max_calls = max_calls
         self.refused = 0
         self.lag_s = 0.0
-        """Smoothed lag of the loop."""
+        """Smoothed lag of the loop and of what waits to be read."""
         self.lag_max_s = 0.0
         """The greatest lag since `take_max`."""
         self.closed = False
         """While True every new call is refused: the switch drains."""
         self._calls = calls
         self._clock = clock
+        self._behind = behind
         self.max_lag_s = max_lag_s
         self.retry_after_s = retry_after_s
         self._rate = float("inf")
@@ -71,7 +75,7 @@ class OverloadGate:
 
     def _probe(self) -> None:
         now = self._clock()
-        lag = max(0.0, now - self._due)
+        lag = max(0.0, now - self._due, self._behind(now))
         lagged = self.lag_s > _LATE_S
         self.lag_s += (lag - self.lag_s) * 0.2
         self.lag_max_s = max(self.lag_max_s, lag)

@@ -39,12 +39,14 @@ class Gate:
     def __init__(self, max_calls: int = 10_000) -> None:
         self.loop = Loop()
         self.calls = 0
+        self.behind = 0.0
         self.gate = OverloadGate(
             lambda: self.calls,
             lambda: self.loop.now,
             max_calls=max_calls,
             max_lag_s=0.5,
             retry_after_s=2,
+            behind=lambda _now: self.behind,
         )
         self.gate.start(cast(Any, self.loop))
 
@@ -101,6 +103,16 @@ def test_a_loop_that_is_late_every_other_time_is_loaded_too() -> None:
         g.loop.probe(0.12)
         g.loop.probe()
     assert g.offer(0.2, 2000, 0.0)[1] > 0
+
+
+def test_what_waits_to_be_read_is_load_though_the_loop_is_on_time() -> None:
+    g = Gate()
+    g.offer(1.0, 2000)
+    g.behind = 0.05
+    let_in, refused = g.offer(1.0, 2000)
+    assert refused > let_in > 0
+    g.behind = 0.0
+    assert [g.offer(1.0, 2000)[1] for _ in range(6)][-1] == 0
 
 
 def test_who_is_refused_is_told_when_to_come_back() -> None:

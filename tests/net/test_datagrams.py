@@ -1,0 +1,150 @@
+"""A UDP socket of SIP that is read in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from cicswitch.net.datagrams import Datagrams
+from cicswitch.sip.flow import Flow, Listener
+
+
+class Owner:
+    """Takes what comes, in a time that moves by itself: each message takes a millisecond."""
+
+    def __init__(self) -> None:
+        self.counters = {"unsent": 0}
+        self.time = 100.0
+        self.got: list[bytes] = []
+        self.behind: list[float] = []
+        self.datagrams: Datagrams | None = None
+        self.answer = False
+        self.arrived = asyncio.Event()
+
+    def now(self) -> float:
+        return self.time
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        self.time += 0.001
+        self.got.append(data)
+        self.arrived.set()
+        assert self.datagrams is not None
+        self.behind.append(self.datagrams.behind(self.time))
+        if self.answer:
+            self.datagrams.send(data.upper(), flow)
+
+    def failed(self, flow: Flow) -> None:
+        raise AssertionError(flow)
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    for sock in (near, far):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+    with near, far:
+        yield near, far
+
+
+async def until(owner: Owner, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(owner.got) < count:
+            owner.arrived.clear()
+            await owner.arrived.wait()
+
+
+async def test_what_does_not_fit_a_batch_is_read_at_once_and_told_as_being_behind(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = sockets
+    owner = Owner()
+    listener = Listener("udp:127.0.0.1:0", "UDP", "127.0.0.1", near.getsockname()[1])
+    messages = [b"%d" % number for number in range(300)]
+    for message in messages:
+        far.sendto(message, near.getsockname())
+    turns: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        turns.append(len(owner.got))
+        if len(owner.got) < len(messages):
+            loop.call_soon(turn)
+
+    datagrams = owner.datagrams = Datagrams(listener, near, owner, loop)
+    try:
+        loop.call_soon(turn)
+        await until(owner, len(messages))
+        assert owner.got == messages  # all, in their order
+        assert {0, 128, 256} <= set(turns)  # others had their turn between the batches
+        # Two batches were cut off: there has been more to read since the first began.
+        assert owner.behind[0] == pytest.approx(0.001)
+        assert owner.behind[255] == pytest.approx(0.256)
+        # The third came to the end.
+        assert owner.behind[256:] == [0.0] * 44
+        assert datagrams.behind(owner.time + 5) == 0.0
+    finally:
+        datagrams.close()
+
+
+async def test_a_full_batch_and_nothing_after_it_is_not_being_behind(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = sockets
+    owner = Owner()
+    listener = Listener("udp:127.0.0.1:0", "UDP", "127.0.0.1", near.getsockname()[1])
+    for number in range(128):
+        far.sendto(b"%d" % number, near.getsockname())
+    datagrams = owner.datagrams = Datagrams(listener, near, owner, asyncio.get_running_loop())
+    try:
+        await until(owner, 128)
+        await asyncio.sleep(0.01)
+        assert datagrams.behind(owner.time + 5) == 0.0
+        # And it still listens.
+        far.sendto(b"later", near.getsockname())
+        await until(owner, 129)
+    finally:
+        datagrams.close()
+
+
+async def test_answers_leave_at_the_end_of_their_batch(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = sockets
+    owner = Owner()
+    owner.answer = True
+    listener = Listener("udp:127.0.0.1:0", "UDP", "127.0.0.1", near.getsockname()[1])
+    for name in (b"a", b"b", b"c"):
+        far.sendto(name, near.getsockname())
+    datagrams = owner.datagrams = Datagrams(listener, near, owner, asyncio.get_running_loop())
+    try:
+        await until(owner, 3)
+        await asyncio.sleep(0)
+        assert [far.recv(100) for _ in range(3)] == [b"A", b"B", b"C"]
+    finally:
+        datagrams.close()
+
+
+async def test_closed_in_the_middle_of_a_batch_it_polls_no_more(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = sockets
+
+    class Closing(Owner):
+        def received(self, data: bytes, flow: Flow) -> None:
+            super().received(data, flow)
+            assert self.datagrams is not None
+            self.datagrams.close()
+
+    owner = Closing()
+    listener = Listener("udp:127.0.0.1:0", "UDP", "127.0.0.1", near.getsockname()[1])
+    for number in range(200):
+        far.sendto(b"%d" % number, near.getsockname())
+    owner.datagrams = Datagrams(listener, near, owner, asyncio.get_running_loop())
+    await until(owner, 128)
+    await asyncio.sleep(0.02)
+    assert len(owner.got) == 128
