@@ -25,6 +25,7 @@ class Options(msgspec.Struct, frozen=True):
     pid: int = 0
     calls: int = 0
     agents: int = 0
+    waiting: int = 0
     rate: float = 0.0
     record: bool = False
     profile: str = ""

@@ -18,7 +18,7 @@ from cicswitch.core.errors import NotFound
 
 __all__ = ["NAMES", "main"]
 
-NAMES = ("dial", "queue", "relay", "memory", "overload", "leak")
+NAMES = ("dial", "queue", "acd", "relay", "memory", "overload", "leak")
 
 
 def main(name: str, options: Options, *, json: bool) -> list[Result]:

@@ -459,18 +459,19 @@ def phone(context: typer.Context) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="dial, or all.")],
+    name: Annotated[str, typer.Argument(help="The bench, or all.")],
     json: JsonOption = False,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter and coarser.")] = False,
     target: Annotated[str, typer.Option(help="HOST:PORT of another switch to drive.")] = "",
     pid: Annotated[int, typer.Option(help="Its process, for CPU and memory.")] = 0,
     calls: Annotated[int, typer.Option(help="How many, where a bench counts calls.")] = 0,
-    agents: Annotated[int, typer.Option(help="How many agents `queue` has.")] = 0,
+    agents: Annotated[int, typer.Option(help="How many agents `queue` and `acd` have.")] = 0,
+    waiting: Annotated[int, typer.Option(help="How many wait in `acd`.")] = 0,
     rate: Annotated[float, typer.Option(help="Only this rate, calls a second.")] = 0.0,
     record: Annotated[bool, typer.Option("--record", help="`relay` records every call.")] = False,
     profile: Annotated[str, typer.Option(help="Write cProfile's figures here.")] = "",
 ) -> None:
-    """Measure a switch under load with SIPp on both sides; in a checkout only.
+    """Measure the switch: dial, queue, acd, relay, memory, overload, leak; in a checkout only.
 
     Another switch (`--target`) must let calls in from 127.0.0.2:15060 and dial all numbers out to
     127.0.0.3:15070. Example: cicswitch bench dial --json
@@ -484,7 +485,7 @@ def bench(
     from bench.result import Options
     from bench.run import main as run_bench
 
-    options = Options(quick, target, pid, calls, agents, rate, record, profile)
+    options = Options(quick, target, pid, calls, agents, waiting, rate, record, profile)
     run_bench(name, options, json=json)
 
 

@@ -18,6 +18,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from cicswitch.acd.skills import Need, SkillsError, all_of, levels
+from cicswitch.acd.skills import parse as parse_need
 from cicswitch.core.errors import ConfigError
 from cicswitch.core.toml import Decoder, Document, Finding, Secret
 from cicswitch.dialplan.load import load_dialplans
@@ -205,13 +207,51 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
 
 
+Medium = Literal["voice", "video", "callback", "chat", "email", "fax", "task"]
+
+
 class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A person who takes interactions."""
 
     device: Text
     name: str = ""
     skills: dict[str, Proficiency] = {}
+    desire: dict[str, Proficiency] = {}
+    cost: Seconds = 0.0
+    attributes: dict[str, float] = {}
+    capacity: dict[Medium, Annotated[int, Meta(ge=0, le=100)]] = {}
+    interrupted_by: dict[Medium, tuple[Medium, ...]] = {}
     signed_in: bool = False
+
+
+class WeightsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Points of `select = "weighted"`."""
+
+    proficiency: float = 1.0
+    desire: float = 0.0
+    cost: float = 0.0
+    idle: float = 0.0
+    attributes: dict[str, float] = {}
+
+
+class RingConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A relaxation step of a queue."""
+
+    after_s: Count = 0
+    ewt_s: Count = 0
+    unstaffed: bool = False
+    skills: dict[str, Annotated[int, Meta(ge=0, le=100)]] = {}
+    agents: tuple[str, ...] = ()
+    priority: int = 0
+    queue: str = ""
+
+
+class FailConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an offer that failed does to the agent."""
+
+    then: Literal["not-responding", "pause", "rest"] = "not-responding"
+    seconds: Count = 0
+    code: str = ""
 
 
 class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -219,9 +259,31 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     skills: dict[str, Proficiency] = {}
     agents: tuple[str, ...] = ()
-    select: Literal["longest-idle", "most-skilled"] = "longest-idle"
+    require: str = ""
+    select: Literal[
+        "longest-idle",
+        "round-robin",
+        "least-occupied",
+        "fewest-answered",
+        "most-skilled",
+        "least-skilled",
+        "weighted",
+    ] = "longest-idle"
+    weights: WeightsConfig = WeightsConfig()
+    offer_to: Annotated[int, Meta(ge=1, le=100)] = 1
     priority: int = 0
     ageing: Seconds = 1.0
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+    goal: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    goal_points: Seconds = 1.0
+    bound_s: Count = 0
+    ring: tuple[RingConfig, ...] = ()
+    exhausted: Literal["wait", "leave"] = "wait"
+    patience_s: Positive = 30
+    redial_s: Count = 0
+    max_ewt_s: Count = 0
+    on_fail: dict[Literal["timed_out", "rejected", "busy", "unreachable"], FailConfig] = {}
+    wrap_up: dict[Medium, Count] = {}
     ring_s: Positive = 20
     wrap_up_s: Count = 30
     service_level_s: Positive = 20
@@ -443,9 +505,9 @@ def _references(config: Config, decoder: Decoder) -> None:
         for index, member in enumerate(queue.agents):
             if member not in config.agent:
                 decoder.unknown(("queue", name, "agents", index), "an agent", member, config.agent)
+        need = _need(config, name, queue, decoder)
         if config.agent and not any(
-            (not queue.agents or agent_name in queue.agents)
-            and all(agent.skills.get(skill, 0) >= least for skill, least in queue.skills.items())
+            (not queue.agents or agent_name in queue.agents) and need.meets(agent.skills)
             for agent_name, agent in config.agent.items()
         ):
             decoder.add(
@@ -453,6 +515,83 @@ def _references(config: Config, decoder: Decoder) -> None:
                 "no agent who could ever serve it",
                 "at least one agent with its skills",
             )
+        _rings(config, name, queue, decoder)
+
+
+def _need(config: Config, name: str, queue: QueueConfig, decoder: Decoder) -> Need:
+    """What a queue asks for."""
+    asked = levels(queue.skills)
+    key = ("queue", name, "require")
+    try:
+        more = parse_need(queue.require)
+    except SkillsError as error:
+        shown = queue.require[error.at :] or "the end"
+        decoder.add(key, f'"{shown}" in "{queue.require}"', error.expected)
+        return asked
+    for skill in sorted(more.skills()):
+        if skill not in config.skills:
+            decoder.unknown(key, "a skill", skill, config.skills)
+    return all_of(asked, more)
+
+
+def _rings(config: Config, name: str, queue: QueueConfig, decoder: Decoder) -> None:
+    """Relaxation steps that name what there is, take effect, and do not go round in a circle."""
+    after_s = 0.0
+    for index, ring in enumerate(queue.ring):
+        key = ("queue", name, "ring", index)
+        for skill in ring.skills:
+            if skill not in config.skills:
+                decoder.unknown((*key, "skills", skill), "a skill", skill, config.skills)
+        for number, member in enumerate(ring.agents):
+            if member not in config.agent:
+                decoder.unknown((*key, "agents", number), "an agent", member, config.agent)
+        if ring.agents and not queue.agents:
+            decoder.add(
+                (*key, "agents"), "agents who join everybody", "a queue that names its agents"
+            )
+        if ring.queue and ring.queue not in config.queue:
+            decoder.unknown((*key, "queue"), "a queue", ring.queue, config.queue)
+        if ring.queue == name:
+            decoder.add((*key, "queue"), f'"{name}"', "another queue")
+        if ring.queue and index + 1 < len(queue.ring):
+            decoder.add(
+                ("queue", name, "ring", index + 1),
+                "a ring after one that hands over",
+                "none: nobody is left to go through it",
+            )
+        if not (ring.after_s or ring.ewt_s or ring.unstaffed):
+            decoder.add(key, "no condition", "after_s, ewt_s or unstaffed")
+        if not (ring.skills or ring.agents or ring.priority or ring.queue):
+            decoder.add(key, "no effect", "skills, agents, priority or queue")
+        if ring.after_s and ring.after_s < after_s:
+            decoder.add(
+                (*key, "after_s"), f"{ring.after_s}", f"{after_s:g} or more, as the ring before it"
+            )
+        after_s = max(after_s, ring.after_s)
+        if ring.after_s and queue.max_wait_s and ring.after_s >= queue.max_wait_s:
+            decoder.add(
+                (*key, "after_s"), f"{ring.after_s}", f"less than max_wait_s = {queue.max_wait_s}"
+            )
+        if not ring.after_s and (circle := _circle(config, name, ring)):
+            decoder.add(
+                (*key, "queue"), " -> ".join(circle), "queues that do not hand over in a circle"
+            )
+
+
+def _circle(config: Config, name: str, ring: RingConfig) -> list[str]:
+    """The way back to `name` by rings that wait for no time; empty if there is none."""
+    way = [name]
+    while ring.queue and ring.queue in config.queue:
+        way.append(ring.queue)
+        if ring.queue == name:
+            return way if len(way) > 2 else []
+        if way.count(ring.queue) > 1:
+            return []
+        onward = [r for r in config.queue[ring.queue].ring if r.queue and not r.after_s]
+        if not onward:
+            return []
+        ring = onward[0]
+    return []
 
 
 def _numbers(config: Config, decoder: Decoder) -> None:

@@ -43,8 +43,9 @@ def test_the_commented_file_says_the_defaults() -> None:
         ),
         (
             '[queue.a]\nselect = "longest_idle"',
-            'c.toml:3: queue.a.select: found "longest_idle", expected one of "longest-idle",'
-            ' "most-skilled" (did you mean "longest-idle"?)',
+            'c.toml:3: queue.a.select: found "longest_idle", expected one of "fewest-answered",'
+            ' "least-occupied", "least-skilled", "longest-idle",'
+            ' "most-skilled", "round-robin", "weighted" (did you mean "longest-idle"?)',
         ),
         (
             '[device.1]\npassword = "x"\n[agent.a]\ndevice = "2"',

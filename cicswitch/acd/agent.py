@@ -1,17 +1,30 @@
-"""The states of an agent: what the ACD knows, and what its seconds are booked as."""
+"""An agent: who he is, whether he works, and what he has in hand."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from cicswitch.core.tables import Table
+from cicswitch.acd.interaction import AssignmentState
 from cicswitch.core.timers import Timer
 
-__all__ = ["AGENT_TABLE", "Agent", "AgentInput", "AgentState"]
+if TYPE_CHECKING:
+    from cicswitch.acd.interaction import Assignment
+    from cicswitch.acd.lines import Profile
+
+__all__ = ["LIVE_MEDIA", "Agent", "AgentState", "Capacity", "Presence"]
+
+LIVE_MEDIA = frozenset(("voice", "video", "callback"))
+"""Media in which the customer is on the line."""
 
 
 class AgentState(IntEnum):
-    """One state at a time, so that an agent's seconds partition exactly."""
+    """One state at a time, so that an agent's seconds partition exactly.
+
+    It follows from presence and from what is in hand: a talk before a hold, that before written
+    work, that before an offer, that before wrap-up.
+    """
 
     OFFLINE = 0
     IDLE = 1
@@ -22,6 +35,7 @@ class AgentState(IntEnum):
     PAUSED = 6
     NOT_RESPONDING = 7
     COMMUNICATING = 8
+    HANDLING = 9
 
     @property
     def word(self) -> str:
@@ -32,109 +46,184 @@ class AgentState(IntEnum):
 _WORDS = {state: state.name.lower().replace("_", "-") for state in AgentState}
 
 
-class AgentInput(IntEnum):
-    """What can happen to an agent."""
+class Presence(IntEnum):
+    """What the agent says; NOT_RESPONDING is what the ACD says after an offer that failed."""
 
-    SIGN_IN = 1
-    SIGN_OUT = 2
-    PAUSE = 3
-    READY = 4
-    RESERVE = 5
-    ACCEPT = 6
-    RELEASE = 7
-    FAIL = 8
-    HOLD = 9
-    RESUME = 10
-    FINISH = 11
-    WRAPPED = 12
-    SEIZE = 13
-    FREE = 14
+    OFFLINE = 0
+    READY = 1
+    PAUSED = 2
+    NOT_RESPONDING = 3
 
 
-_S, _I = AgentState, AgentInput
+_PRESENCE_STATES = {
+    Presence.OFFLINE: AgentState.OFFLINE,
+    Presence.READY: AgentState.IDLE,
+    Presence.PAUSED: AgentState.PAUSED,
+    Presence.NOT_RESPONDING: AgentState.NOT_RESPONDING,
+}
 
-AGENT_TABLE = Table(
-    "agent",
-    {
-        _S.OFFLINE: {_I.SIGN_IN: _S.IDLE},
-        _S.IDLE: {
-            _I.SIGN_OUT: _S.OFFLINE,
-            _I.PAUSE: _S.PAUSED,
-            _I.READY: _S.IDLE,
-            _I.RESERVE: _S.ALERTING,
-            _I.SEIZE: _S.COMMUNICATING,
-        },
-        _S.ALERTING: {
-            _I.ACCEPT: _S.TALKING,
-            _I.RELEASE: _S.IDLE,
-            _I.FAIL: _S.NOT_RESPONDING,
-            _I.PAUSE: _S.PAUSED,
-            _I.SIGN_OUT: _S.OFFLINE,
-        },
-        _S.TALKING: {_I.HOLD: _S.HOLDING, _I.FINISH: _S.WRAP_UP},
-        _S.HOLDING: {_I.RESUME: _S.TALKING, _I.FINISH: _S.WRAP_UP},
-        _S.WRAP_UP: {
-            _I.WRAPPED: _S.IDLE,
-            _I.READY: _S.IDLE,
-            _I.PAUSE: _S.PAUSED,
-            _I.SIGN_OUT: _S.OFFLINE,
-        },
-        _S.PAUSED: {
-            _I.READY: _S.IDLE,
-            _I.PAUSE: _S.PAUSED,
-            _I.SIGN_OUT: _S.OFFLINE,
-            _I.SEIZE: _S.COMMUNICATING,
-        },
-        _S.NOT_RESPONDING: {
-            _I.READY: _S.IDLE,
-            _I.PAUSE: _S.PAUSED,
-            _I.SIGN_OUT: _S.OFFLINE,
-            _I.SEIZE: _S.COMMUNICATING,
-        },
-        _S.COMMUNICATING: {
-            _I.FREE: _S.IDLE,
-            _I.PAUSE: _S.PAUSED,
-            _I.SIGN_OUT: _S.OFFLINE,
-        },
-    },
-)
-"""A pair that is not here is refused with `Conflict`. While an agent handles an interaction,
-`Pause` and `SignOut` are kept and take effect after it (`Agent.then`), so they stand not here."""
+
+class Capacity:
+    """How many interactions of each medium an agent may hold, and which may interrupt which.
+
+    A medium that `limits` does not name is not served. While anything of medium X is in hand,
+    another medium comes in only if `interrupted_by[X]` names it.
+    """
+
+    __slots__ = ("interrupted_by", "limits")
+
+    def __init__(
+        self, limits: Mapping[str, int], interrupted_by: Mapping[str, frozenset[str]]
+    ) -> None:
+        self.limits = dict(limits)
+        self.interrupted_by = dict(interrupted_by)
+
+    def allows(self, medium: str, load: Mapping[str, int]) -> bool:
+        """Whether one more of `medium` may come to an agent who has `load` in hand."""
+        if load.get(medium, 0) >= self.limits.get(medium, 0):
+            return False
+        for other, count in load.items():
+            if count and other != medium and medium not in self.interrupted_by.get(other, ()):
+                return False
+        return True
 
 
 class Agent:
     """A person who takes interactions. Changed by the engine only."""
 
     __slots__ = (
+        "answered",
+        "attributes",
+        "away_code",
+        "busy_s",
+        "capacity",
         "code",
+        "cost",
+        "desire",
+        "first",
+        "free_since",
         "id",
         "interaction",
+        "leaving",
+        "load",
         "name",
+        "offered",
+        "own_bits",
+        "presence",
         "profile",
         "queue",
-        "reservation",
+        "resting",
+        "second",
+        "seized",
+        "signed_in_at",
         "since",
         "skills",
         "state",
-        "then",
-        "then_code",
+        "tie",
         "timer",
+        "work",
     )
 
-    def __init__(self, agent_id: str, name: str, skills: dict[str, int], now: float) -> None:
+    def __init__(self, agent_id: str, now: float, capacity: Capacity, tie: int) -> None:
         self.id = agent_id
-        self.name = name
-        self.skills = skills
-        self.profile = -1
+        self.name = agent_id
+        self.skills: dict[str, int] = {}
+        self.desire: dict[str, int] = {}
+        self.cost = 0.0
+        self.attributes: dict[str, float] = {}
+        self.capacity = capacity
+        self.tie = tie
+        """Decides between equals: drawn from the engine's seed and the name."""
+        self.profile: Profile | None = None
+        self.own_bits = 0
+        """Lines that name their agents, and this one among them."""
+        self.presence = Presence.OFFLINE
+        self.away_code = ""
+        """The pause code, or why the agent does not respond."""
+        self.leaving = False
+        """Signs out when what is in hand is over."""
+        self.seized = False
+        """The device is in a call of its own."""
+        self.resting = False
+        """Ready, but gets nothing for a while after an offer that failed."""
+        self.timer: Timer | None = None
+        """Ends resting or not responding."""
+        self.work: dict[int, Assignment] = {}
+        """What is in hand, by reservation number."""
+        self.load: dict[str, int] = {}
+        """Interactions in hand by medium; silent ones do not count."""
         self.state = AgentState.OFFLINE
         self.since = now
         self.code = ""
-        """The pause code, or why the agent does not respond."""
         self.interaction = ""
-        """What the agent alerts for, handles, or wraps up."""
+        """What decides the state: alerted for, handled, or wrapped up."""
         self.queue = ""
-        self.reservation = 0
-        self.then: AgentInput | None = None
-        """What takes effect when the interaction is over: PAUSE or SIGN_OUT."""
-        self.then_code = ""
-        self.timer: Timer | None = None
+        self.free_since = now
+        """Since when nothing is in hand, or the last time that something was taken out of it."""
+        self.signed_in_at = now
+        self.busy_s = 0.0
+        """Seconds since the sign-in with something in hand."""
+        self.answered = 0
+        """Since the sign-in."""
+        self.offered = 0
+        """The number of the last reservation: round robin goes by it."""
+
+    @property
+    def then(self) -> str:
+        """What is to come when the work in hand is over: `sign-out`, `pause`, or nothing."""
+        if not self.busy:
+            return ""
+        return "sign-out" if self.leaving else "pause" if self.presence is Presence.PAUSED else ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the agent handles an interaction; an offer or a wrap-up does not count."""
+        for assignment in self.work.values():
+            if assignment.state in (AssignmentState.ACTIVE, AssignmentState.HELD):
+                return True
+        return False
+
+    @property
+    def open(self) -> bool:
+        """Whether anything at all may be offered."""
+        return (
+            self.presence is Presence.READY
+            and not self.leaving
+            and not self.seized
+            and not self.resting
+        )
+
+    def may_take(self, medium: str) -> bool:
+        """Whether one more of this medium may be offered now."""
+        if not self.open:
+            return False
+        if not self.load:
+            return self.capacity.limits.get(medium, 0) > 0
+        return self.capacity.allows(medium, self.load)
+
+    def derive(self) -> tuple[AgentState, Assignment | None]:
+        """The state that follows from all this, and the assignment that decides it."""
+        best: Assignment | None = None
+        state = AgentState.OFFLINE
+        rank = 0
+        for assignment in self.work.values():
+            if assignment.silent:
+                continue
+            of = assignment.state
+            if of is AssignmentState.ACTIVE:
+                live = assignment.medium in LIVE_MEDIA
+                found, weight = (AgentState.TALKING, 5) if live else (AgentState.HANDLING, 3)
+            elif of is AssignmentState.HELD:
+                live = assignment.medium in LIVE_MEDIA
+                found, weight = (AgentState.HOLDING, 4) if live else (AgentState.HANDLING, 3)
+            elif of is AssignmentState.ALERTING:
+                found, weight = AgentState.ALERTING, 2
+            else:
+                found, weight = AgentState.WRAP_UP, 1
+            if weight > rank:
+                best, state, rank = assignment, found, weight
+        if best is not None:
+            return state, best
+        if self.seized:
+            return AgentState.COMMUNICATING, None
+        return _PRESENCE_STATES[self.presence], None

@@ -2,29 +2,99 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 __all__ = [
+    "DEFAULT_CAPACITY",
+    "DEFAULT_INTERRUPTED_BY",
     "Accept",
     "Command",
     "DefineAgent",
     "DefineQueue",
     "Enqueue",
+    "FailRule",
     "Finish",
     "Free",
     "Hold",
     "Leave",
+    "Move",
     "Pause",
+    "Prioritise",
     "Ready",
     "Reject",
     "RemoveAgent",
     "RemoveQueue",
     "Resume",
+    "Ring",
     "Seize",
     "SignIn",
     "SignOut",
+    "Silent",
+    "Weights",
     "WrapUp",
 ]
+
+DEFAULT_CAPACITY: dict[str, int] = {
+    "voice": 1,
+    "video": 1,
+    "callback": 1,
+    "chat": 2,
+    "email": 1,
+    "fax": 1,
+    "task": 1,
+}
+_LIVE = ("voice", "video", "callback")
+DEFAULT_INTERRUPTED_BY: dict[str, tuple[str, ...]] = {
+    "email": (*_LIVE, "chat"),
+    "fax": (*_LIVE, "chat"),
+    "task": (*_LIVE, "chat"),
+}
+"""A call or a chat may come in while an agent writes; nothing comes in during a call."""
+
+
+class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `select = "weighted"` adds up: points for each unit of its terms."""
+
+    proficiency: float = 1.0
+    """For each level of the skills asked for."""
+    desire: float = 0.0
+    """For each level of desire for these skills."""
+    cost: float = 0.0
+    """Taken off, for each unit of the agent's cost."""
+    idle: float = 0.0
+    """For each second that the agent has been free."""
+    attributes: dict[str, float] = {}
+    """For each unit of an attribute of the agent."""
+
+
+class FailRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an offer that failed does to the agent."""
+
+    then: str = "not-responding"
+    """`not-responding`, `pause`, or `rest`: ready, but without offers for `seconds`."""
+    seconds: float = 0
+    """After these the agent gets offers again; 0: the agent has to say so."""
+    code: str = ""
+    """The pause code of `pause`."""
+
+
+class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A relaxation step. It takes effect at the first of its conditions; the place is kept."""
+
+    after_s: float = 0
+    """Seconds waited in this queue."""
+    ewt_s: float = 0
+    """Estimated wait of the queue from which on."""
+    unstaffed: bool = False
+    """At once when nobody who could serve is signed in."""
+    skills: dict[str, int] = {}
+    """New least levels; 0: the skill is asked for no more."""
+    agents: tuple[str, ...] = ()
+    """Who joins those whom the queue names."""
+    priority: int = 0
+    """Points gained."""
+    queue: str = ""
+    """The queue that takes over."""
 
 
 class DefineQueue(Struct, frozen=True, kw_only=True, tag=True):
@@ -32,19 +102,46 @@ class DefineQueue(Struct, frozen=True, kw_only=True, tag=True):
 
     queue: str
     skills: dict[str, int] = {}
+    require: str = ""
+    """More than levels can say: see `skills.parse`."""
     agents: tuple[str, ...] = ()
     """Who may serve it; empty: everyone with the skills."""
     select: str = "longest-idle"
+    weights: Weights = Weights()
+    offer_to: int = 1
+    """How many agents are alerted at the same time; the first to accept gets it."""
     priority: int = 0
     ageing: float = 1.0
     """Priority points gained per second of waiting."""
+    weight: float = 1.0
+    """Multiplies priority and ageing where queues compete for an agent."""
+    goal: float = 0.0
+    """The service level to reach, 0 to 1; a queue below it gains points. 0: none."""
+    goal_s: float = 20
+    """Answered within so many seconds counts for the goal."""
+    goal_points: float = 1.0
+    """Points for each percent below the goal."""
+    bound_s: float = 0
+    """Nobody waits longer than this behind others: the oldest past it goes first. 0: no bound."""
+    rings: tuple[Ring, ...] = ()
+    exhausted: str = "wait"
+    """After the last ring: `wait`, or `leave` the queue."""
+    patience_s: float = 30
+    """How long preferred agents are waited for."""
     ring_s: float = 20
     wrap_up_s: float = 0
-    reject_pause_s: float = 10
+    wrap_up: dict[str, float] = {}
+    """Seconds of wrap-up by medium, where they differ."""
+    on_fail: dict[str, FailRule] = {}
+    """By outcome of the offer: `timed-out`, `rejected`, `busy`, `unreachable`."""
     max_wait_s: float = 0
     max_waiting: int = 0
+    max_ewt_s: float = 0
+    """Nobody joins while the estimated wait is longer than this. 0: no limit."""
     join_empty: bool = True
     leave_empty: bool = False
+    redial_s: float = 0
+    """A caller who abandoned and calls again within these seconds takes the old place."""
 
 
 class RemoveQueue(Struct, frozen=True, tag=True):
@@ -54,11 +151,20 @@ class RemoveQueue(Struct, frozen=True, tag=True):
 
 
 class DefineAgent(Struct, frozen=True, kw_only=True, tag=True):
-    """Make an agent (offline), or change name and skills of one."""
+    """Make an agent (offline), or change one."""
 
     agent: str
     name: str = ""
     skills: dict[str, int] = {}
+    desire: dict[str, int] = {}
+    cost: float = 0.0
+    attributes: dict[str, float] = {}
+    capacity: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_CAPACITY))
+    """How many interactions of each medium at once."""
+    interrupted_by: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: dict(DEFAULT_INTERRUPTED_BY)
+    )
+    """By medium in hand: the other media that may come in."""
 
 
 class RemoveAgent(Struct, frozen=True, tag=True):
@@ -72,13 +178,21 @@ class Enqueue(Struct, frozen=True, kw_only=True, tag=True):
 
     interaction: str
     queue: str
+    medium: str = "voice"
     skills: dict[str, int] = {}
     """Asked for beside the queue's own."""
+    require: str = ""
     priority: int = 0
+    prefer: tuple[str, ...] = ()
+    """Agents to wait for first, `patience_s` long; skills are not asked of them."""
+    patience_s: float = 0
+    """0: the queue's own."""
     timeout_s: float = 0
     """Longest wait; 0: the queue's own."""
     queued_at: float = 0
     """When it first began to wait, if it is to keep that place; 0: now."""
+    customer: str = ""
+    """Who it is, for the place of one who redials."""
 
 
 class Leave(Struct, frozen=True, tag=True):
@@ -86,6 +200,20 @@ class Leave(Struct, frozen=True, tag=True):
 
     interaction: str
     outcome: str = "abandoned"
+
+
+class Move(Struct, frozen=True, tag=True):
+    """A waiting interaction goes to another queue and keeps its place in time."""
+
+    interaction: str
+    queue: str
+
+
+class Prioritise(Struct, frozen=True, tag=True):
+    """A waiting interaction gets another priority of its own."""
+
+    interaction: str
+    priority: int
 
 
 class Accept(Struct, frozen=True, tag=True):
@@ -113,6 +241,13 @@ class Resume(Struct, frozen=True, tag=True):
     interaction: str
 
 
+class Silent(Struct, frozen=True, tag=True):
+    """A written interaction has gone silent and takes no capacity, or is lively again."""
+
+    interaction: str
+    silent: bool = True
+
+
 class Finish(Struct, frozen=True, tag=True):
     """The agent's share of the interaction is over; wrap-up begins."""
 
@@ -120,11 +255,12 @@ class Finish(Struct, frozen=True, tag=True):
 
 
 class WrapUp(Struct, frozen=True, tag=True):
-    """Give the wrap-up code; ends the wrap-up if `done`."""
+    """Give the wrap-up code; ends the wrap-up if `done`. Without interaction: the only one."""
 
     agent: str
     code: str
     done: bool = True
+    interaction: str = ""
 
 
 class SignIn(Struct, frozen=True, tag=True):
@@ -171,10 +307,13 @@ Command = (
     | RemoveAgent
     | Enqueue
     | Leave
+    | Move
+    | Prioritise
     | Accept
     | Reject
     | Hold
     | Resume
+    | Silent
     | Finish
     | WrapUp
     | SignIn

@@ -1,12 +1,15 @@
 """The engine: commands in, events out, and the one owner of agents, queues and interactions.
 
     engine.handle(command, now)      refuses with NotFound or Conflict, or changes state
-    engine.take_events()             what came of it, also of deadlines that the wheel fired
+    engine.advance(now)              lets the deadlines pass that are due
+    engine.take_events()             what came of it, in order
 
-Cost of a match: two ANDs of masks and a look at the bits that are left (see `queue`).
+It reads no clock and draws no lots: the same commands with the same times give the same events, on
+the telephone, in a simulation and from a journal. A command lets the deadlines before it pass
+first, each at its own time, so that it does not matter how late somebody calls `advance`.
 
-Longer than 600 lines because nothing else may change agents and queues: commands, deadlines and
-definitions all end in `_change`, `_place` and `_reserve`, and read best beside them.
+Which agent and which interaction go together is worked out in `floor`; what agents do and say is
+in `roster`.
 """
 
 from __future__ import annotations
@@ -16,65 +19,52 @@ from typing import Any
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
-from cicswitch.acd.agent import AGENT_TABLE, Agent, AgentInput, AgentState
+from cicswitch.acd.agent import Agent
+from cicswitch.acd.floor import Choose
 from cicswitch.acd.interaction import (
     INTERACTION_TABLE,
+    Assignment,
+    AssignmentInput,
     Interaction,
     InteractionInput,
     InteractionState,
 )
-from cicswitch.acd.queue import Line, Profile, Requirement, bits, member_skill, requirement_of
+from cicswitch.acd.lines import Line
+from cicswitch.acd.queue import Queue, QueueView
+from cicswitch.acd.roster import Roster
+from cicswitch.acd.skills import Need, SkillsError, all_of, levels, parse
 from cicswitch.core.errors import Conflict, NotFound
-from cicswitch.core.timers import TimerWheel
 
 __all__ = ["Engine", "QueueView"]
 
-_AGENT_BUSY = (AgentState.TALKING, AgentState.HOLDING)
-_AGENT_AT_WORK = (*_AGENT_BUSY, AgentState.WRAP_UP)
+_REDIALS = 10_000
 
 
-class QueueView:
-    """A queue's numbers right now: how many wait, how long the longest has, who could serve."""
+class Engine(Roster):
+    """The ACD."""
 
-    __slots__ = ("idle", "longest_wait_s", "signed_in", "waiting")
-
-    def __init__(self, waiting: int, longest_wait_s: float, signed_in: int, idle: int) -> None:
-        self.waiting = waiting
-        self.longest_wait_s = longest_wait_s
-        self.signed_in = signed_in
-        self.idle = idle
-
-
-class Engine:
-    """The ACD. Reads no clock: `now` is an argument, deadlines are set on `wheel`."""
-
-    def __init__(self, wheel: TimerWheel) -> None:
-        self.agents: dict[str, Agent] = {}
-        self.interactions: dict[str, Interaction] = {}
-        self.queues: dict[str, c.DefineQueue] = {}
-        self.reservations: dict[int, Interaction] = {}
-        self._wheel = wheel
-        self._events: list[e.AcdEvent] = []
-        self._lines: list[Line] = []
-        self._line_of: dict[tuple[str, Requirement], Line] = {}
-        self._queue_lines: dict[str, list[Line]] = {}
-        self._profiles: list[Profile] = []
-        self._profile_of: dict[tuple[tuple[str, int], ...], Profile] = {}
-        self._idle = 0  # mask of the profiles that have an idle agent
-        self._waiting = 0  # mask of the lines that have an interaction
-        self._sequence = 0
-        self._reservation = 0
+    def __init__(self, seed: int = 0, *, check: bool = False) -> None:
+        super().__init__(seed)
+        self.choosers: dict[str, Choose] = {}
+        """Policies in Python by queue."""
+        self.check = check
+        """Look at the invariants after every command; a breach is an event."""
+        self.breached = 0
+        self._abandoned: dict[tuple[str, str], tuple[float, float]] = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             c.DefineQueue: self._define_queue,
             c.RemoveQueue: self._remove_queue,
             c.DefineAgent: self._define_agent,
             c.RemoveAgent: self._remove_agent,
             c.Enqueue: self._enqueue,
-            c.Leave: self._leave,
+            c.Leave: self._leave_command,
+            c.Move: self._move_command,
+            c.Prioritise: self._prioritise,
             c.Accept: self._accept,
             c.Reject: self._reject,
             c.Hold: self._hold,
             c.Resume: self._resume,
+            c.Silent: self._silent,
             c.Finish: self._finish,
             c.WrapUp: self._wrap_up,
             c.SignIn: self._sign_in,
@@ -87,404 +77,672 @@ class Engine:
 
     def handle(self, command: c.Command, now: float) -> None:
         """Carry out a command, or raise `NotFound` or `Conflict` and change nothing."""
+        self.advance(now)
         self._handlers[type(command)](command, now)
+        if self.check:
+            self._look(now)
+
+    def advance(self, now: float) -> None:
+        """Let the deadlines pass that are due, each at its time."""
+        wheel = self.wheel
+        while True:
+            due = wheel.next_due()
+            if due is None or due > now:
+                return
+            wheel.fire(due)
+            if self.check:
+                self._look(due)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `advance` has something to do; None: nothing is to come."""
+        return self.wheel.next_due()
 
     def take_events(self) -> list[e.AcdEvent]:
         """The events since the last call, in order; the list is the caller's."""
-        events, self._events = self._events, []
+        events = self.events
+        self.events = []
         return events
+
+    def _look(self, now: float) -> None:
+        """The invariant that costs nothing: nobody waits beside an agent who may take him."""
+        floor = self.floor
+        for order in floor.orders:
+            beside = order.served & floor.waiting
+            if beside:
+                self.breached += 1
+                lines = [line.key.replace("\n", " / ") for line in floor.lines_of(beside)]
+                free = [agent.id for agent in order.walk(beside)][:10]
+                self.events.append(
+                    e.InvariantBroken(
+                        now,
+                        "an interaction waits beside an agent who may take it",
+                        f"lines: {lines}; free: {free}",
+                    )
+                )
 
     # -- views -----------------------------------------------------------------------------------
 
+    def definition(self, queue: str) -> c.DefineQueue | None:
+        """What a queue was defined as; None if there is none."""
+        found = self.queues.get(queue)
+        return found.definition if found is not None else None
+
     def view(self, queue: str, now: float) -> QueueView:
         """The numbers of a queue. Raises `NotFound`."""
-        lines = self._queue_lines[self._queue(queue).queue]
-        waiting = sum(line.waiting for line in lines)
-        heads = [head for line in lines if (head := line.head())]
-        longest = now - min(head.queued_at for head in heads) if heads else 0.0
-        serving = self._served_by(queue)
+        found = self._queue(queue)
+        oldest = now
+        for line in found.lines.values():
+            for interaction in line.interactions():
+                oldest = min(oldest, interaction.queued_at)
+        serving = self.serving(found)
         return QueueView(
-            waiting,
-            longest,
-            sum(profile.signed_in for profile in serving),
-            sum(len(profile.idle) for profile in serving),
+            found.waiting,
+            now - oldest,
+            len(serving),
+            len([agent for agent in serving if agent.open and not agent.load]),
         )
+
+    def serving(self, queue: Queue) -> list[Agent]:
+        """Who is signed in and meets a queue's own requirement."""
+        members = queue.definition.agents
+        if members:
+            among = [self.agents[name] for name in members if name in self.agents]
+        else:
+            among = [
+                agent
+                for profile in self.floor.profiles.values()
+                if queue.need.meets(profile.skills)
+                for agent in profile.agents.values()
+            ]
+        return [agent for agent in among if agent.presence and queue.need.meets(agent.skills)]
 
     def position(self, interaction: str) -> int:
         """The place in its queue, 1 is next; 0 when it does not wait. For announcements."""
         found = self.interactions.get(interaction)
         if found is None or found.state is not InteractionState.WAITING:
             return 0
-        ahead = [
-            other
-            for line in self._queue_lines[found.queue]
-            for other in line.interactions()
-            if (other.key, other.sequence) < (found.key, found.sequence)
-        ]
-        return len(ahead) + 1
+        own = (found.key, found.sequence)
+        ahead = 0
+        for line in found.queue.lines.values():
+            for other in line.interactions():
+                if (other.key, other.sequence) < own:
+                    ahead += 1
+        return ahead + 1
 
     def waiting(self, queue: str) -> list[Interaction]:
         """All that wait in a queue, most urgent first. Raises `NotFound`."""
-        lines = self._queue_lines[self._queue(queue).queue]
+        lines = self._queue(queue).lines.values()
         found = [interaction for line in lines for interaction in line.interactions()]
-        return sorted(found, key=lambda i: (i.key, i.sequence))
+        return sorted(found, key=_urgency)
 
-    def breaches(self, now: float) -> list[str]:
-        """Broken invariants, in words; empty when all is well. Walks everything: for tests."""
-        wrong: list[str] = []
-        for line in self._lines:
-            head = line.head()
-            if head is not None and line.profiles & self._idle:
-                wrong.append(f"{head.id} waits beside an idle agent who may take it")
-            if line.waiting != len(line.interactions()):
-                wrong.append(f"line {line.index} counts {line.waiting}")
-            if bool(self._waiting >> line.index & 1) != (line.waiting > 0):
-                wrong.append(f"line {line.index}: the mask of waiting is wrong")
-        for profile in self._profiles:
-            if bool(self._idle >> profile.index & 1) != bool(profile.idle):
-                wrong.append(f"profile {profile.index}: the mask of idle is wrong")
-            wrong += [
-                f"{agent.id} is {agent.state.word} among the idle"
-                for agent in profile.idle.values()
-                if agent.state is not AgentState.IDLE or agent.profile != profile.index
-            ]
-        for agent in self.agents.values():
-            profile = self._profiles[agent.profile]
-            if (agent.state is AgentState.IDLE) != (agent.id in profile.idle):
-                wrong.append(f"{agent.id} is idle and cannot be found")
-            if (agent.state is AgentState.ALERTING) != (agent.reservation != 0):
-                wrong.append(f"{agent.id}: reservation and state differ")
-            if agent.timer is not None and agent.timer.active and agent.timer.due < now - 1:
-                wrong.append(f"{agent.id} is past its deadline")
-        for number, interaction in self.reservations.items():
-            holder = self.agents.get(interaction.agent)
-            if interaction.reservation != number or holder is None or holder.reservation != number:
-                wrong.append(f"reservation {number} is not one agent's and one interaction's")
-        return wrong
-
-    # -- definitions -----------------------------------------------------------------------------
+    # -- queues ----------------------------------------------------------------------------------
 
     def _define_queue(self, command: c.DefineQueue, now: float) -> None:
-        known = self.queues.get(command.queue)
-        self.queues[command.queue] = command
-        if known is None:
-            self._queue_lines[command.queue] = []
-        if known is None or known.agents != command.agents:
-            for agent in list(self.agents.values()):
-                self._move_to_profile(agent, now)
-        if known is not None:
-            self._rejudge(command, now)
+        try:
+            parse(command.require)
+        except SkillsError as error:
+            raise Conflict(f'queue "{command.queue}": require: expected {error}') from None
+        queue = self.queues.get(command.queue)
+        if queue is None:
+            self.queues[command.queue] = Queue(command)
+            return
+        waiting = self.waiting(command.queue)
+        for interaction in waiting:
+            self._leave_line(interaction)
+        for line in list(queue.lines.values()):
+            self.floor.close(line)
+        priority = queue.priority
+        queue.define(command)
+        # What is being offered goes to the new lines if it comes back.
+        for interaction in self._offered(queue):
+            interaction.priority += queue.priority - priority
+            interaction.joined = self._joined(interaction)
+        for interaction in waiting:
+            interaction.priority += queue.priority - priority
+            interaction.joined = self._joined(interaction)
+            interaction.key = queue.key(interaction)
+        for interaction in sorted(waiting, key=_urgency):
+            self._place(interaction, now)
 
-    def _rejudge(self, queue: c.DefineQueue, now: float) -> None:
-        """Put what waits into the lines that the changed queue asks for, places kept."""
-        moved: list[tuple[Interaction, dict[str, int]]] = []
-        for line in self._queue_lines[queue.queue]:
-            before, line.queue = line.queue, queue
-            own = {skill: least for skill, least in line.requirement if not skill.startswith("@")}
-            asked = {s: n for s, n in own.items() if n > before.skills.get(s, 0)}
-            for interaction in line.drain():
-                interaction.priority += queue.priority - before.priority
-                moved.append((interaction, asked))
-            self._mark_waiting(line)
-        for interaction, asked in sorted(moved, key=lambda item: item[0].sequence):
-            self._place(interaction, self._line(queue, asked), now)
+    def _offered(self, queue: Queue) -> list[Interaction]:
+        found: dict[str, Interaction] = {}
+        for assignment in self.reservations.values():
+            if assignment.interaction.queue is queue:
+                found[assignment.interaction.id] = assignment.interaction
+        return list(found.values())
 
     def _remove_queue(self, command: c.RemoveQueue, now: float) -> None:
         queue = self._queue(command.queue)
-        for interaction in self.waiting(queue.queue):
-            self._leave(c.Leave(interaction.id, "removed"), now)
-        for interaction in list(self.reservations.values()):
-            if interaction.queue == queue.queue:
-                self._leave(c.Leave(interaction.id, "removed"), now)
-        # Lines keep their numbers, and what is being handled keeps its queue's settings.
-        for line in self._queue_lines.pop(queue.queue):
-            del self._line_of[line.queue.queue, line.requirement]
-        del self.queues[queue.queue]
+        for interaction in self.waiting(queue.name):
+            self._leave(interaction, "removed", now)
+        for interaction in self._offered(queue):
+            self._leave(interaction, "removed", now)
+        for line in list(queue.lines.values()):
+            self.floor.close(line)
+        # What is being handled keeps the queue's settings.
+        del self.queues[queue.name]
+        self.choosers.pop(queue.name, None)
 
-    def _define_agent(self, command: c.DefineAgent, now: float) -> None:
-        agent = self.agents.get(command.agent)
-        if agent is None:
-            agent = Agent(command.agent, command.name, dict(command.skills), now)
-            self.agents[agent.id] = agent
-        agent.name = command.name
-        agent.skills = dict(command.skills)
-        self._move_to_profile(agent, now)
-
-    def _remove_agent(self, command: c.RemoveAgent, now: float) -> None:
-        agent = self._agent(command.agent)
-        if agent.state in _AGENT_BUSY:
-            raise Conflict(f'agent "{agent.id}" is handling an interaction')
-        if agent.state is not AgentState.OFFLINE:
-            self._sign_out(c.SignOut(agent.id), now)
-        self._profiles[agent.profile].agents -= 1
-        del self.agents[agent.id]
-
-    def _move_to_profile(self, agent: Agent, now: float) -> None:
-        skills = dict(agent.skills)
-        for queue in self.queues.values():
-            if agent.id in queue.agents:
-                skills[member_skill(queue.queue)] = 1
-        key = tuple(sorted(skills.items()))
-        profile = self._profile_of.get(key)
-        if profile is None:
-            profile = Profile(len(self._profiles), skills)
-            self._profiles.append(profile)
-            self._profile_of[key] = profile
-            for line in self._lines:
-                if line.admit(profile):
-                    profile.lines |= 1 << line.index
-        if agent.profile == profile.index:
-            return
-        idle, signed_in = agent.state is AgentState.IDLE, agent.state is not AgentState.OFFLINE
-        if agent.profile >= 0:
-            old = self._profiles[agent.profile]
-            old.agents -= 1
-            old.signed_in -= signed_in
-            if idle:
-                self._leave_idle(agent)
-        agent.profile = profile.index
-        profile.agents += 1
-        profile.signed_in += signed_in
-        if idle:
-            self._enter_idle(agent)
-            self._look_for_interaction(agent, now)
-
-    def _line(self, queue: c.DefineQueue, skills: dict[str, int]) -> Line:
-        requirement = requirement_of(queue, skills)
-        line = self._line_of.get((queue.queue, requirement))
-        if line is None:
-            line = Line(len(self._lines), queue, requirement)
-            self._lines.append(line)
-            self._line_of[queue.queue, requirement] = line
-            self._queue_lines[queue.queue].append(line)
-            for profile in self._profiles:
-                if line.admit(profile):
-                    profile.lines |= 1 << line.index
-        line.queue = queue
-        return line
-
-    # -- interactions ----------------------------------------------------------------------------
+    # -- interactions: in ------------------------------------------------------------------------
 
     def _enqueue(self, command: c.Enqueue, now: float) -> None:
         queue = self._queue(command.queue)
         if command.interaction in self.interactions:
             raise Conflict(f'interaction "{command.interaction}" is in a queue already')
-        line = self._line(queue, command.skills)
-        reason = ""
-        if queue.max_waiting:
-            waiting = sum(other.waiting for other in self._queue_lines[queue.queue])
-            if waiting >= queue.max_waiting and not line.profiles & self._idle:
-                reason = "full"
-        if not queue.join_empty and not self._staffed(line):
-            reason = "empty"
-        if reason:
-            self._events.append(e.QueueRefused(now, command.interaction, queue.queue, reason))
-            return
+        try:
+            need = all_of(levels(command.skills), parse(command.require))
+        except SkillsError as error:
+            raise Conflict(f'"{command.interaction}": require: expected {error}') from None
+        queued_at = command.queued_at or self._old_place(queue, command.customer, now)
         self._sequence += 1
         interaction = Interaction(
             command.interaction,
-            queue.queue,
-            queue.priority + command.priority,
-            command.queued_at or now,
+            command.medium,
+            need,
+            command.priority,
+            queued_at,
             self._sequence,
+            queue,
         )
-        self.interactions[interaction.id] = interaction
-        self._events.append(
-            e.InteractionQueued(now, interaction.id, queue.queue, interaction.priority)
-        )
-        limits = [limit for limit in (command.timeout_s, queue.max_wait_s) if limit]
-        if limits:
-            interaction.timer = self._wheel.at(
-                now + min(limits), self._wait_is_over, interaction.id
-            )
-        self._place(interaction, line, now)
-
-    def _place(self, interaction: Interaction, line: Line, now: float) -> None:
-        """Find an agent for an interaction that waits, or give it its place in line."""
-        interaction.key = line.queue.ageing * interaction.queued_at - interaction.priority
-        agent = self._best_agent(line)
-        if agent is not None:
-            interaction.line = line.index
-            self._reserve(interaction, agent, line, now)
+        interaction.joined_at = now
+        interaction.customer = command.customer
+        interaction.priority = command.priority + queue.priority
+        refused = self._refusal(interaction, queue, now)
+        if refused:
+            self.events.append(e.QueueRefused(now, command.interaction, queue.name, refused))
             return
-        interaction.line = line.index
-        line.push(interaction)
-        self._waiting |= 1 << line.index
+        self.interactions[interaction.id] = interaction
+        self._announce(interaction, now)
+        limits = [limit for limit in (command.timeout_s, queue.definition.max_wait_s) if limit]
+        if limits:
+            interaction.timer = self.wheel.at(now + min(limits), self._wait_is_over, interaction.id)
+        if command.prefer:
+            self._prefer(interaction, command.prefer, command.patience_s, now)
+        self._set_ring_timer(interaction, now)
+        self._place(interaction, now)
+        self._relax_at_once(interaction, now)
 
-    def _wait_is_over(self, now: float, interaction_id: str) -> None:
-        interaction = self.interactions.get(interaction_id)
-        if interaction is not None and interaction.state is InteractionState.WAITING:
-            self._leave(c.Leave(interaction_id, "timeout"), now)
-        elif interaction is not None and interaction.state is InteractionState.RESERVED:
-            # It is ringing at an agent: let that end, and leave then if it comes to nothing.
-            interaction.deadline = now
-
-    def _leave(self, command: c.Leave, now: float) -> None:
-        interaction = self._interaction(command.interaction)
-        after = INTERACTION_TABLE.next(interaction.state, InteractionInput.LEAVE)
-        before, interaction.state = interaction.state, after
-        agent = None
-        if before is InteractionState.WAITING:
-            line = self._lines[interaction.line]
-            line.forget()
-            self._mark_waiting(line)
-        else:
-            agent = self._end_reservation(interaction, "rescinded", now)
-        self._drop(interaction)
-        wait_s = now - interaction.queued_at
-        self._events.append(
-            e.InteractionLeft(now, interaction.id, interaction.queue, command.outcome, wait_s)
+    def _announce(self, interaction: Interaction, now: float) -> None:
+        self.events.append(
+            e.InteractionQueued(
+                now,
+                interaction.id,
+                interaction.queue.name,
+                interaction.priority,
+                interaction.medium,
+                self._need(interaction).key,
+                interaction.queued_at,
+            )
         )
-        if agent is not None:
-            self._release(agent, AgentInput.RELEASE, "", now)
 
-    def _drop(self, interaction: Interaction) -> None:
-        if interaction.timer is not None:
-            interaction.timer.cancel()
-            interaction.timer = None
-        del self.interactions[interaction.id]
+    def _old_place(self, queue: Queue, customer: str, now: float) -> float:
+        """The place of one who hung up and calls again in time, or a new one."""
+        window = queue.definition.redial_s
+        if not window or not customer:
+            return now
+        queued_at, left_at = self._abandoned.pop((queue.name, customer), (now, -window))
+        return queued_at if now - left_at <= window else now
 
-    # -- matching --------------------------------------------------------------------------------
+    def _refusal(self, interaction: Interaction, queue: Queue, now: float) -> str:
+        """Why a queue does not take an interaction; empty if it does."""
+        definition = queue.definition
+        if not definition.max_waiting and definition.join_empty and not definition.max_ewt_s:
+            return ""
+        line = self._line(interaction, now)
+        if not self.floor.serves(line):
+            if definition.max_waiting and queue.waiting >= definition.max_waiting:
+                return "full"
+            if definition.max_ewt_s and self.ewt(queue, now) > definition.max_ewt_s:
+                return "long"
+        if not definition.join_empty and not self.floor.staffed(line):
+            return "empty"
+        return ""
 
-    def _best_agent(self, line: Line) -> Agent | None:
-        """The idle agent that the line's policy chooses: the longest idle, among all or among
-        the most skilled."""
-        candidates = line.profiles & self._idle
+    def ewt(self, queue: Queue, now: float) -> float:
+        """The wait that the next one to join would have, in seconds: a rough mean."""
+        agents = len(self.serving(queue))
+        if not agents:
+            return float("inf")
+        return (queue.waiting + 1) * queue.handle_s / agents
+
+    # -- interactions: places --------------------------------------------------------------------
+
+    def _need(self, interaction: Interaction) -> Need:
+        need = all_of(interaction.queue.need, interaction.need)
+        return need.relax(interaction.levels) if interaction.levels else need
+
+    def _line(self, interaction: Interaction, now: float) -> Line:
+        """The line of an interaction: found again if the rings or its queue have changed."""
+        line = interaction.line
+        if line is None or line.closed:
+            queue = interaction.queue
+            named = queue.definition.agents
+            members = frozenset((*named, *interaction.joined)) if named else None
+            line = self.floor.line(queue, interaction.medium, self._need(interaction), members, now)
+            interaction.line = line
+        return line
+
+    def _place(self, interaction: Interaction, now: float) -> None:
+        """Find an agent for an interaction that waits, or give it its place in line."""
+        interaction.key = interaction.queue.key(interaction)
+        if interaction.prefer:
+            direct = self.floor.direct_line(
+                interaction.queue, interaction.medium, interaction.prefer, now
+            )
+            interaction.direct = direct
+            agent = self._direct_agent(direct)
+            if agent is not None:
+                self._reserve(interaction, agent, now)
+            else:
+                self.floor.wait(direct, interaction)
+            return
+        line = self._line(interaction, now)
+        if interaction.queue.offer_to > 1:
+            for agent in self.floor.agents_for(line, interaction.queue.offer_to, now):
+                self._reserve(interaction, agent, now)
+        else:
+            chosen = self._agent_for(line, interaction, now)
+            if chosen is not None:
+                self._reserve(interaction, chosen, now)
+        if not interaction.offers:
+            self.floor.wait(line, interaction)
+
+    def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
+        chooser = self.choosers.get(line.queue.name) if self.choosers else None
+        if chooser is None:
+            return self.floor.agent_for(line, now)
+        candidates = self.floor.candidates(line)
         if not candidates:
             return None
-        if line.queue.select == "most-skilled":
-            for _, mask in line.tiers:
-                if mask & self._idle:
-                    candidates = mask & self._idle
-                    break
+        try:
+            chosen = chooser(interaction, candidates, now)
+        except Exception as error:
+            chosen, reason = None, f"{type(error).__name__}: {error}"
+        else:
+            if chosen is not None and chosen in candidates:
+                return chosen
+            reason = "it chose nobody of those who are free"
+        self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
+        return candidates[0]
+
+    def _direct_agent(self, line: Line) -> Agent | None:
         best: Agent | None = None
-        profiles = self._profiles
-        for index in bits(candidates):
-            agent = next(iter(profiles[index].idle.values()))
-            if best is None or agent.since < best.since:
+        assert line.members is not None
+        for name in sorted(line.members):
+            agent = self.agents.get(name)
+            if agent is None or not agent.may_take(line.medium):
+                continue
+            if best is None or _freer(agent, best):
                 best = agent
         return best
 
-    def _look_for_interaction(self, agent: Agent, now: float) -> None:
-        """Give an agent who has become idle the most urgent interaction that he may take."""
-        lines = self._profiles[agent.profile].lines & self._waiting
-        best: tuple[float, int, Interaction, Line] | None = None
-        for index in bits(lines):
-            line = self._lines[index]
-            head = line.head()
-            if head is None:
-                continue
-            # Priority now, ageing included; within a line the key alone decides.
-            urgency = line.queue.ageing * now - head.key
-            if (
-                best is None
-                or urgency > best[0]
-                or (urgency == best[0] and head.sequence < best[1])
-            ):
-                best = (urgency, head.sequence, head, line)
-        if best is not None:
-            _, _, interaction, line = best
-            line.pop()
-            self._mark_waiting(line)
-            self._reserve(interaction, agent, line, now)
+    def _leave_line(self, interaction: Interaction) -> None:
+        line = interaction.direct if interaction.direct is not None else interaction.line
+        assert line is not None
+        self.floor.take(line, interaction)
 
-    def _mark_waiting(self, line: Line) -> None:
-        if line.waiting:
-            self._waiting |= 1 << line.index
+    def _work(self, agent: Agent, now: float) -> None:
+        """Give an agent what he may take, until there is nothing or his capacity is used."""
+        while True:
+            found = self.floor.work_for(agent, now)
+            if found is None:
+                return
+            line, interaction = found
+            self.floor.take(line, interaction)
+            self._reserve(interaction, agent, now)
+
+    # -- preferred agents and rings --------------------------------------------------------------
+
+    def _prefer(
+        self, interaction: Interaction, agents: tuple[str, ...], patience_s: float, now: float
+    ) -> None:
+        known = tuple([name for name in agents if name in self.agents])
+        here = [name for name in known if self.agents[name].presence]
+        if not here:
+            return  # they are not at work: nothing to wait for
+        interaction.prefer = known
+        seconds = patience_s or interaction.queue.definition.patience_s
+        interaction.patience = self.wheel.at(now + seconds, self._patience_is_over, interaction.id)
+
+    def _patience_is_over(self, now: float, interaction_id: str) -> None:
+        interaction = self.interactions.get(interaction_id)
+        if interaction is None or not interaction.prefer:
+            return
+        waits = interaction.state is InteractionState.WAITING
+        if waits:
+            self._leave_line(interaction)
+        interaction.prefer, interaction.direct = (), None
+        self.events.append(
+            e.Relaxed(
+                now,
+                interaction.id,
+                interaction.queue.name,
+                0,
+                self._need(interaction).key,
+                "patience",
+            )
+        )
+        if waits:
+            self._place(interaction, now)
+            self._relax_at_once(interaction, now)
+
+    def _set_ring_timer(self, interaction: Interaction, now: float) -> None:
+        """Wait for the next ring, if time is what it waits for."""
+        rings = interaction.queue.definition.rings
+        if interaction.ring >= len(rings):
+            return
+        ring = rings[interaction.ring]
+        if ring.after_s:
+            due = interaction.joined_at + ring.after_s
+            interaction.ring_timer = self.wheel.at(
+                max(due, now), self._ring_is_due, interaction.id, interaction.ring
+            )
+
+    def _ring_is_due(self, now: float, interaction_id: str, number: int) -> None:
+        interaction = self.interactions.get(interaction_id)
+        if interaction is not None and interaction.ring == number:
+            self._next_ring(interaction, "waited", now)
+            self._relax_at_once(interaction, now)
+
+    def _relax_at_once(self, interaction: Interaction, now: float) -> None:
+        """Go through the rings whose condition is not time and holds now.
+
+        Queues that hand over to one another at once would do so for ever: each may do it once.
+        """
+        visited = [interaction.queue]
+        while interaction.state is InteractionState.WAITING and not interaction.prefer:
+            if interaction.queue is not visited[-1]:
+                if interaction.queue in visited:
+                    return
+                visited.append(interaction.queue)
+            rings = interaction.queue.definition.rings
+            if interaction.ring >= len(rings):
+                return
+            ring = rings[interaction.ring]
+            if ring.unstaffed and not self.floor.staffed(self._line(interaction, now)):
+                self._next_ring(interaction, "unstaffed", now)
+            elif ring.ewt_s and self.ewt(interaction.queue, now) >= ring.ewt_s:
+                self._next_ring(interaction, "ewt", now)
+            else:
+                return
+
+    def _next_ring(self, interaction: Interaction, reason: str, now: float) -> None:
+        definition = interaction.queue.definition
+        ring = definition.rings[interaction.ring]
+        waits = interaction.state is InteractionState.WAITING
+        if waits:
+            self._leave_line(interaction)
+        self._cancel_ring_timer(interaction)
+        interaction.ring += 1
+        if ring.queue and ring.queue in self.queues:
+            self._hand_over(interaction, self.queues[ring.queue], "overflow", now)
         else:
-            self._waiting &= ~(1 << line.index)
+            if ring.skills:
+                interaction.levels = {**interaction.levels, **ring.skills}
+            interaction.joined = (*interaction.joined, *ring.agents)
+            interaction.priority += ring.priority
+            interaction.line = None
+            self.events.append(
+                e.Relaxed(
+                    now,
+                    interaction.id,
+                    interaction.queue.name,
+                    interaction.ring,
+                    self._need(interaction).key,
+                    reason,
+                )
+            )
+            self._set_ring_timer(interaction, now)
+            if interaction.ring == len(definition.rings) and definition.exhausted == "leave":
+                # Give the last ring its chance, then go.
+                if waits:
+                    self._place(interaction, now)
+                    if interaction.state is InteractionState.WAITING:
+                        self._leave(interaction, "exhausted", now)
+                else:
+                    interaction.deadline = now
+                return
+        if waits:
+            self._place(interaction, now)
+
+    def _joined(self, interaction: Interaction) -> tuple[str, ...]:
+        """The agents that the rings so far add, by the queue as it is defined now."""
+        rings = interaction.queue.definition.rings[: interaction.ring]
+        return tuple([name for ring in rings for name in ring.agents])
+
+    def _hand_over(self, interaction: Interaction, to: Queue, reason: str, now: float) -> None:
+        """Into another queue, in no line yet. The place counts from the same time."""
+        before = interaction.queue
+        self._cancel_ring_timer(interaction)
+        if interaction.patience is not None:
+            interaction.patience.cancel()
+            interaction.patience = None
+        self.events.append(
+            e.InteractionMoved(
+                now, interaction.id, before.name, to.name, now - interaction.joined_at, reason
+            )
+        )
+        interaction.queue = to
+        interaction.line = interaction.direct = None
+        interaction.prefer = ()
+        interaction.priority += to.priority - before.priority
+        interaction.ring, interaction.levels, interaction.joined = 0, {}, ()
+        interaction.joined_at = now
+        self._announce(interaction, now)
+        self._set_ring_timer(interaction, now)
+
+    def _cancel_ring_timer(self, interaction: Interaction) -> None:
+        if interaction.ring_timer is not None:
+            interaction.ring_timer.cancel()
+            interaction.ring_timer = None
+
+    def _move_command(self, command: c.Move, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        to = self._queue(command.queue)
+        if interaction.state is not InteractionState.WAITING:
+            raise Conflict(f'interaction "{interaction.id}" does not wait')
+        if to is interaction.queue:
+            raise Conflict(f'interaction "{interaction.id}" is in queue "{to.name}" already')
+        self._leave_line(interaction)
+        self._hand_over(interaction, to, "moved", now)
+        self._place(interaction, now)
+        self._relax_at_once(interaction, now)
+
+    def _prioritise(self, command: c.Prioritise, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        if interaction.state is not InteractionState.WAITING:
+            raise Conflict(f'interaction "{interaction.id}" does not wait')
+        self._leave_line(interaction)
+        interaction.priority += command.priority - interaction.own_priority
+        interaction.own_priority = command.priority
+        self._place(interaction, now)
+
+    # -- interactions: out -----------------------------------------------------------------------
+
+    def _wait_is_over(self, now: float, interaction_id: str) -> None:
+        interaction = self.interactions.get(interaction_id)
+        if interaction is None:
+            return
+        if interaction.state is InteractionState.WAITING:
+            self._leave(interaction, "timeout", now)
+        elif interaction.state is InteractionState.RESERVED:
+            # It is ringing at an agent: let that end, and leave then if it comes to nothing.
+            interaction.deadline = now
+
+    def _leave_command(self, command: c.Leave, now: float) -> None:
+        self._leave(self._interaction(command.interaction), command.outcome, now)
+
+    def _leave(self, interaction: Interaction, outcome: str, now: float) -> None:
+        before = interaction.state
+        after = INTERACTION_TABLE.next(before, InteractionInput.LEAVE)
+        freed: list[Agent] = []
+        if before is InteractionState.WAITING:
+            self._leave_line(interaction)
+        else:
+            for offer in list(interaction.offers):
+                self._end_offer(offer, "rescinded", now)
+                freed.append(offer.agent)
+        interaction.state = after
+        self._drop(interaction)
+        queue, wait_s = interaction.queue, now - interaction.joined_at
+        queue.count(wait_s, answered=False, now=now)
+        if outcome == "abandoned" and queue.definition.redial_s and interaction.customer:
+            if len(self._abandoned) >= _REDIALS:
+                del self._abandoned[next(iter(self._abandoned))]
+            self._abandoned[queue.name, interaction.customer] = (interaction.queued_at, now)
+        self.events.append(e.InteractionLeft(now, interaction.id, queue.name, outcome, wait_s))
+        for agent in freed:
+            self._settle(agent, now)
+
+    def _drop(self, interaction: Interaction) -> None:
+        for timer in (interaction.timer, interaction.ring_timer, interaction.patience):
+            if timer is not None:
+                timer.cancel()
+        interaction.timer = interaction.ring_timer = interaction.patience = None
+        del self.interactions[interaction.id]
+
+    def _leave_if_empty(self, now: float) -> None:
+        """Somebody signed out: who waits for nobody now goes, or on to the next ring."""
+        for queue in list(self.queues.values()):
+            definition = queue.definition
+            if not queue.waiting:
+                continue
+            if not definition.leave_empty and not any(r.unstaffed for r in definition.rings):
+                continue
+            for line in list(queue.lines.values()):
+                if line.waiting and not self.floor.staffed(line):
+                    for interaction in line.interactions():
+                        self._relax_at_once(interaction, now)
+                        if definition.leave_empty and self._waits_for_nobody(interaction):
+                            self._leave(interaction, "empty", now)
+
+    def _waits_for_nobody(self, interaction: Interaction) -> bool:
+        if interaction.state is not InteractionState.WAITING:
+            return False
+        if not interaction.queue.definition.leave_empty:
+            return False
+        line = interaction.direct if interaction.direct is not None else interaction.line
+        return line is not None and not self.floor.staffed(line)
 
     # -- reservations ----------------------------------------------------------------------------
 
-    def _reserve(self, interaction: Interaction, agent: Agent, line: Line, now: float) -> None:
-        interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RESERVE)
+    def _reserve(self, interaction: Interaction, agent: Agent, now: float) -> None:
+        if interaction.state is InteractionState.WAITING:
+            interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RESERVE)
         self._reservation += 1
         number = self._reservation
-        interaction.reservation, interaction.agent = number, agent.id
-        self.reservations[number] = interaction
-        agent.reservation = number
-        agent.queue = interaction.queue
-        self._change(agent, AgentInput.RESERVE, now, interaction=interaction.id)
-        deadline = now + line.queue.ring_s
-        agent.timer = self._wheel.at(deadline, self._not_answered, number)
-        self._events.append(
-            e.Reserved(now, number, interaction.id, interaction.queue, agent.id, deadline)
-        )
+        queue = interaction.queue
+        assignment = Assignment(number, interaction, agent, queue, now)
+        interaction.offers.append(assignment)
+        interaction.agent = interaction.offers[0].agent.id
+        self.reservations[number] = assignment
+        agent.offered = number
+        self._take_in_hand(agent, assignment, now)
+        deadline = now + queue.ring_s
+        assignment.timer = self.wheel.at(deadline, self._not_answered, number)
+        self.events.append(e.Reserved(now, number, interaction.id, queue.name, agent.id, deadline))
 
-    def _end_reservation(self, interaction: Interaction, outcome: str, now: float) -> Agent:
-        number = interaction.reservation
-        agent = self.agents[interaction.agent]
-        del self.reservations[number]
-        interaction.reservation, interaction.agent = 0, ""
-        agent.reservation = 0
-        self._cancel_timer(agent)
-        self._events.append(
-            e.ReservationEnded(now, number, interaction.id, interaction.queue, agent.id, outcome)
+    def _end_offer(self, offer: Assignment, outcome: str, now: float) -> None:
+        """An offer is over; the agent has it no more unless he accepted it."""
+        del self.reservations[offer.number]
+        interaction = offer.interaction
+        interaction.offers.remove(offer)
+        interaction.agent = interaction.offers[0].agent.id if interaction.offers else ""
+        if offer.timer is not None:
+            offer.timer.cancel()
+            offer.timer = None
+        self.events.append(
+            e.ReservationEnded(
+                now, offer.number, interaction.id, interaction.queue.name, offer.agent.id, outcome
+            )
         )
-        return agent
+        if outcome != "accepted":
+            self._put_down(offer, now)
 
     def _not_answered(self, now: float, number: int) -> None:
-        if number in self.reservations:
-            self._fail(number, "timed-out", now)
+        offer = self.reservations.get(number)
+        if offer is not None:
+            self._fail(offer, "timed-out", now)
 
     def _reject(self, command: c.Reject, now: float) -> None:
-        self._fail(self._reserved(command.reservation).reservation, command.cause, now)
+        self._fail(self._reserved(command.reservation), command.cause, now)
 
-    def _fail(self, number: int, outcome: str, now: float) -> None:
-        """The offer came to nothing: the agent stops responding, the caller keeps the place."""
-        interaction = self.reservations[number]
-        queue = self._lines[interaction.line].queue
-        agent = self._end_reservation(interaction, outcome, now)
-        self._release(agent, AgentInput.FAIL, outcome, now)
-        if outcome != "timed-out" and queue.reject_pause_s and agent.then is None:
-            agent.timer = self._wheel.at(now + queue.reject_pause_s, self._recovered, agent.id)
+    def _fail(self, offer: Assignment, outcome: str, now: float) -> None:
+        """The offer came to nothing: the queue's rule says what the agent does; the interaction
+        keeps its place."""
+        interaction, agent = offer.interaction, offer.agent
+        self._end_offer(offer, outcome, now)
+        self._apply_rule(agent, interaction.queue.rule(outcome), outcome, now)
+        self._settle(agent, now)
         self._return(interaction, now)
 
     def _return(self, interaction: Interaction, now: float) -> None:
-        """Back into line, at the same place."""
-        line = self._lines[interaction.line]
+        """Back into line at the same place, once no offer is left."""
+        if interaction.offers or interaction.state is not InteractionState.RESERVED:
+            return
         interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RETURN)
-        self._place(interaction, line, now)
+        self._place(interaction, now)
         if interaction.state is not InteractionState.WAITING:
             return
         if interaction.deadline:
-            self._leave(c.Leave(interaction.id, "timeout"), now)
-        elif line.queue.leave_empty and not self._staffed(line):
-            self._leave(c.Leave(interaction.id, "empty"), now)
-
-    def _recovered(self, now: float, agent_id: str) -> None:
-        agent = self.agents.get(agent_id)
-        if agent is not None and agent.state is AgentState.NOT_RESPONDING:
-            self._ready(c.Ready(agent_id), now)
+            last = interaction.ring and interaction.ring == len(interaction.queue.definition.rings)
+            exhausted = last and interaction.queue.definition.exhausted == "leave"
+            self._leave(interaction, "exhausted" if exhausted else "timeout", now)
+            return
+        self._relax_at_once(interaction, now)
+        if self._waits_for_nobody(interaction):
+            self._leave(interaction, "empty", now)
 
     def _accept(self, command: c.Accept, now: float) -> None:
-        interaction = self._reserved(command.reservation)
-        agent = self._end_reservation(interaction, "accepted", now)
+        offer = self._reserved(command.reservation)
+        interaction, agent = offer.interaction, offer.agent
+        self._end_offer(offer, "accepted", now)
+        others = list(interaction.offers)
+        for other in others:
+            self._end_offer(other, "rescinded", now)
         interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.ACCEPT)
-        interaction.agent = agent.id
+        interaction.agent, interaction.assignment = agent.id, offer
         interaction.connected_at = now
-        if interaction.timer is not None:
-            interaction.timer.cancel()
-            interaction.timer = None
-        self._change(agent, AgentInput.ACCEPT, now, interaction=interaction.id)
-        wait_s = now - interaction.queued_at
-        self._events.append(
-            e.InteractionConnected(now, interaction.id, interaction.queue, agent.id, wait_s)
+        for timer in (interaction.timer, interaction.ring_timer, interaction.patience):
+            if timer is not None:
+                timer.cancel()
+        interaction.timer = interaction.ring_timer = interaction.patience = None
+        agent.answered += 1
+        wait_s = now - interaction.joined_at
+        interaction.queue.count(wait_s, answered=True, now=now)
+        self._step(offer, AssignmentInput.ACCEPT, now)
+        self.events.append(
+            e.InteractionConnected(now, interaction.id, interaction.queue.name, agent.id, wait_s)
         )
+        for other in others:
+            self._settle(other.agent, now)
+
+    # -- while an agent has it -------------------------------------------------------------------
+
+    def _assigned(self, interaction: Interaction) -> Assignment:
+        assignment = interaction.assignment
+        assert assignment is not None  # the interaction's table has allowed it
+        return assignment
 
     def _hold(self, command: c.Hold, now: float) -> None:
         interaction = self._interaction(command.interaction)
         interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.HOLD)
         interaction.held_at = now
-        agent = self.agents[interaction.agent]
-        self._change(agent, AgentInput.HOLD, now, interaction=interaction.id)
+        self._step(self._assigned(interaction), AssignmentInput.HOLD, now)
 
     def _resume(self, command: c.Resume, now: float) -> None:
         interaction = self._interaction(command.interaction)
         interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RESUME)
         interaction.hold_s += now - interaction.held_at
-        agent = self.agents[interaction.agent]
-        self._change(agent, AgentInput.RESUME, now, interaction=interaction.id)
+        self._step(self._assigned(interaction), AssignmentInput.RESUME, now)
+
+    def _silent(self, command: c.Silent, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        assignment = interaction.assignment
+        if assignment is None:
+            raise Conflict(f'nobody handles interaction "{interaction.id}"')
+        self._set_silent(assignment, command.silent, now)
 
     def _finish(self, command: c.Finish, now: float) -> None:
         interaction = self._interaction(command.interaction)
@@ -492,191 +750,24 @@ class Engine:
         if interaction.state is InteractionState.HELD:
             interaction.hold_s += now - interaction.held_at
         interaction.state = after
-        agent = self.agents[interaction.agent]
-        queue = self._lines[interaction.line].queue
+        assignment = self._assigned(interaction)
         self._drop(interaction)
         talk_s = now - interaction.connected_at - interaction.hold_s
-        self._events.append(
+        self.events.append(
             e.InteractionHandled(
-                now, interaction.id, interaction.queue, agent.id, talk_s, interaction.hold_s
-            )
-        )
-        self._change(agent, AgentInput.FINISH, now, interaction=interaction.id)
-        if queue.wrap_up_s > 0:
-            agent.timer = self._wheel.at(now + queue.wrap_up_s, self._wrap_up_is_over, agent.id)
-        else:
-            self._end_wrap_up(agent, now)
-
-    # -- agents ----------------------------------------------------------------------------------
-
-    def _wrap_up_is_over(self, now: float, agent_id: str) -> None:
-        agent = self.agents.get(agent_id)
-        if agent is not None and agent.state is AgentState.WRAP_UP:
-            self._end_wrap_up(agent, now)
-
-    def _end_wrap_up(self, agent: Agent, now: float) -> None:
-        then = agent.then or AgentInput.WRAPPED
-        code = agent.then_code
-        agent.then, agent.then_code = None, ""
-        self._cancel_timer(agent)
-        self._go(agent, then, code, now)
-
-    def _wrap_up(self, command: c.WrapUp, now: float) -> None:
-        agent = self._agent(command.agent)
-        if agent.state not in _AGENT_AT_WORK:
-            raise Conflict(f'agent "{agent.id}" has nothing to wrap up')
-        agent.code = command.code
-        if agent.state is AgentState.WRAP_UP and command.done:
-            self._end_wrap_up(agent, now)
-
-    def _sign_in(self, command: c.SignIn, now: float) -> None:
-        agent = self._agent(command.agent)
-        AGENT_TABLE.next(agent.state, AgentInput.SIGN_IN)
-        self._profiles[agent.profile].signed_in += 1
-        self._go(agent, AgentInput.SIGN_IN, "", now)
-
-    def _sign_out(self, command: c.SignOut, now: float) -> None:
-        agent = self._agent(command.agent)
-        if agent.state in _AGENT_BUSY:
-            agent.then, agent.then_code = AgentInput.SIGN_OUT, ""
-            return
-        self._withdraw(agent, AgentInput.SIGN_OUT, "", now)
-
-    def _pause(self, command: c.Pause, now: float) -> None:
-        agent = self._agent(command.agent)
-        if agent.state in _AGENT_BUSY:
-            agent.then, agent.then_code = AgentInput.PAUSE, command.code
-            return
-        self._withdraw(agent, AgentInput.PAUSE, command.code, now)
-
-    def _withdraw(self, agent: Agent, how: AgentInput, code: str, now: float) -> None:
-        """Pause or sign out now; an offer that is ringing is cancelled and goes back in line."""
-        AGENT_TABLE.next(agent.state, how)
-        interaction = self.reservations.get(agent.reservation)
-        if interaction is not None:
-            self._end_reservation(interaction, "cancelled", now)
-        self._cancel_timer(agent)
-        agent.then = None
-        self._go(agent, how, code, now)
-        if interaction is not None:
-            self._return(interaction, now)
-
-    def _ready(self, command: c.Ready, now: float) -> None:
-        agent = self._agent(command.agent)
-        if agent.state in _AGENT_BUSY:
-            agent.then = None  # takes back a pause or sign-out that was to come
-            return
-        AGENT_TABLE.next(agent.state, AgentInput.READY)
-        if agent.state is AgentState.IDLE:
-            return
-        self._cancel_timer(agent)
-        agent.then = None
-        self._go(agent, AgentInput.READY, "", now)
-
-    def _seize(self, command: c.Seize, now: float) -> None:
-        agent = self._agent(command.agent)
-        before, code = agent.state, agent.code
-        AGENT_TABLE.next(before, AgentInput.SEIZE)
-        self._cancel_timer(agent)
-        self._change(agent, AgentInput.SEIZE, now)
-        if before is not AgentState.IDLE:  # what it goes back to afterwards
-            agent.then, agent.then_code = AgentInput.PAUSE, code
-
-    def _free(self, command: c.Free, now: float) -> None:
-        agent = self._agent(command.agent)
-        AGENT_TABLE.next(agent.state, AgentInput.FREE)
-        then, code = agent.then or AgentInput.FREE, agent.then_code
-        agent.then, agent.then_code = None, ""
-        self._go(agent, then, code, now)
-
-    def _release(self, agent: Agent, how: AgentInput, code: str, now: float) -> None:
-        """An offer is over without an answer."""
-        self._go(agent, how, code, now)
-
-    def _go(self, agent: Agent, how: AgentInput, code: str, now: float) -> None:
-        """To a state in which the agent handles nothing; who becomes idle looks for work."""
-        self._change(agent, how, now, code=code)
-        if agent.state is AgentState.IDLE:
-            self._look_for_interaction(agent, now)
-        elif agent.state is AgentState.OFFLINE:
-            profile = self._profiles[agent.profile]
-            profile.signed_in -= 1
-            if not profile.signed_in:
-                self._leave_if_empty(profile, now)
-
-    def _leave_if_empty(self, profile: Profile, now: float) -> None:
-        for index in bits(profile.lines & self._waiting):
-            line = self._lines[index]
-            if line.queue.leave_empty and not self._staffed(line):
-                for interaction in line.interactions():
-                    self._leave(c.Leave(interaction.id, "empty"), now)
-
-    def _change(
-        self, agent: Agent, how: AgentInput, now: float, *, code: str = "", interaction: str = ""
-    ) -> None:
-        """Put an agent into the table's next state and book the seconds of the old one."""
-        previous, state = agent.state, AGENT_TABLE.next(agent.state, how)
-        spent_s, queue = now - agent.since, agent.queue
-        if previous is AgentState.IDLE:
-            self._leave_idle(agent)
-        elif previous is AgentState.WRAP_UP:
-            self._events.append(
-                e.WrapUpEnded(now, agent.interaction, queue, agent.id, spent_s, agent.code)
-            )
-        agent.state, agent.since = state, now
-        if previous not in _AGENT_BUSY or state not in _AGENT_AT_WORK:
-            agent.code = code
-        agent.interaction = interaction
-        if not interaction:
-            agent.queue = ""
-        if state is AgentState.IDLE:
-            self._enter_idle(agent)
-        self._events.append(
-            e.AgentChanged(
                 now,
-                agent.id,
-                state.word,
-                previous.word,
-                spent_s,
-                agent.code,
-                interaction,
-                agent.queue,
+                interaction.id,
+                interaction.queue.name,
+                assignment.agent.id,
+                talk_s,
+                interaction.hold_s,
             )
         )
-
-    def _enter_idle(self, agent: Agent) -> None:
-        profile = self._profiles[agent.profile]
-        profile.idle[agent.id] = agent
-        self._idle |= 1 << profile.index
-
-    def _leave_idle(self, agent: Agent) -> None:
-        profile = self._profiles[agent.profile]
-        del profile.idle[agent.id]
-        if not profile.idle:
-            self._idle &= ~(1 << profile.index)
-
-    def _cancel_timer(self, agent: Agent) -> None:
-        if agent.timer is not None:
-            agent.timer.cancel()
-            agent.timer = None
+        self._begin_wrap_up(assignment, now)
 
     # -- look-ups --------------------------------------------------------------------------------
 
-    def _staffed(self, line: Line) -> bool:
-        return any(self._profiles[index].signed_in for index in bits(line.profiles))
-
-    def _served_by(self, queue: str) -> list[Profile]:
-        """The profiles that can serve a queue's own requirement."""
-        line = self._line(self.queues[queue], {})
-        return [self._profiles[index] for index in bits(line.profiles)]
-
-    def _agent(self, name: str) -> Agent:
-        try:
-            return self.agents[name]
-        except KeyError:
-            raise NotFound(f'there is no agent "{name}"') from None
-
-    def _queue(self, name: str) -> c.DefineQueue:
+    def _queue(self, name: str) -> Queue:
         try:
             return self.queues[name]
         except KeyError:
@@ -688,8 +779,20 @@ class Engine:
         except KeyError:
             raise NotFound(f'there is no interaction "{name}" in the ACD') from None
 
-    def _reserved(self, number: int) -> Interaction:
+    def _reserved(self, number: int) -> Assignment:
         try:
             return self.reservations[number]
         except KeyError:
             raise Conflict(f"reservation {number} is over") from None
+
+
+def _freer(agent: Agent, other: Agent) -> bool:
+    if len(agent.work) != len(other.work):
+        return len(agent.work) < len(other.work)
+    if agent.free_since != other.free_since:
+        return agent.free_since < other.free_since
+    return agent.tie < other.tie
+
+
+def _urgency(interaction: Interaction) -> tuple[float, int]:
+    return interaction.key, interaction.sequence

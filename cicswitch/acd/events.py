@@ -10,8 +10,12 @@ __all__ = [
     "InteractionConnected",
     "InteractionHandled",
     "InteractionLeft",
+    "InteractionMoved",
     "InteractionQueued",
+    "InvariantBroken",
+    "PolicyFailed",
     "QueueRefused",
+    "Relaxed",
     "ReservationEnded",
     "Reserved",
     "WrapUpEnded",
@@ -19,20 +23,48 @@ __all__ = [
 
 
 class InteractionQueued(Struct, frozen=True, tag=True, gc=False):
-    """An interaction was offered to a queue and waits."""
+    """An interaction was offered to a queue and waits; its place counts from `queued_at`."""
 
     at: float
     interaction: str
     queue: str
     priority: int
+    medium: str = "voice"
+    need: str = ""
+    queued_at: float = 0.0
 
 
 class QueueRefused(Struct, frozen=True, tag=True, gc=False):
-    """A queue did not take an interaction: `full` or `empty`."""
+    """A queue did not take an interaction: `full`, `long` (the estimated wait) or `empty`."""
 
     at: float
     interaction: str
     queue: str
+    reason: str
+
+
+class Relaxed(Struct, frozen=True, tag=True, gc=False):
+    """A waiting interaction went through a ring, the first is 1; what it asks for now.
+
+    Ring 0 is the end of the patience for preferred agents.
+    """
+
+    at: float
+    interaction: str
+    queue: str
+    ring: int
+    need: str
+    reason: str
+
+
+class InteractionMoved(Struct, frozen=True, tag=True, gc=False):
+    """Went on to another queue with its place: by a ring (`overflow`) or by a person (`moved`)."""
+
+    at: float
+    interaction: str
+    queue: str
+    to: str
+    wait_s: float
     reason: str
 
 
@@ -114,9 +146,28 @@ class AgentChanged(Struct, frozen=True, tag=True, gc=False):
     queue: str = ""
 
 
+class PolicyFailed(Struct, frozen=True, tag=True, gc=False):
+    """A policy in Python raised, took too long or chose nobody it might: the fallback decided."""
+
+    at: float
+    queue: str
+    interaction: str
+    reason: str
+
+
+class InvariantBroken(Struct, frozen=True, tag=True, gc=False):
+    """A mistake of the engine: what does not hold, and the state around it."""
+
+    at: float
+    what: str
+    state: str
+
+
 AcdEvent = (
     InteractionQueued
     | QueueRefused
+    | Relaxed
+    | InteractionMoved
     | Reserved
     | ReservationEnded
     | InteractionConnected
@@ -124,4 +175,6 @@ AcdEvent = (
     | InteractionHandled
     | WrapUpEnded
     | AgentChanged
+    | PolicyFailed
+    | InvariantBroken
 )

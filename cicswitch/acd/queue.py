@@ -1,152 +1,158 @@
-"""The tables that make matching cheap.
-
-A `Profile` is a distinct set of skills; agents with the same skills share one, and its idle agents
-stand in it in the order in which they became idle. A `Line` is a queue together with the skills
-that an interaction asks for; interactions that ask for the same stand in one line, in a heap.
-
-Profiles and lines have small numbers, and sets of them are the bits of one int. Which profiles can
-serve a line, and which lines a profile serves, is worked out when the line or the profile is new.
-A match is then two ANDs and a look at the few bits that are left, however many agents and
-interactions there are.
-"""
+"""A queue while it runs: its definition, and what the engine counts of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from math import exp
+from typing import TYPE_CHECKING
 
-from cicswitch.acd.agent import Agent
-from cicswitch.acd.commands import DefineQueue
-from cicswitch.acd.interaction import Interaction, InteractionState
+from cicswitch.acd.commands import DefineQueue, FailRule
+from cicswitch.acd.skills import Need, all_of, levels, parse
 
-__all__ = ["Line", "Profile", "Requirement", "bits", "member_skill", "requirement_of"]
+if TYPE_CHECKING:
+    from cicswitch.acd.interaction import Interaction
+    from cicswitch.acd.lines import Line
 
-Requirement = tuple[tuple[str, int], ...]
+__all__ = ["SELECTIONS", "Queue", "QueueView"]
 
+SELECTIONS = (
+    "longest-idle",
+    "round-robin",
+    "least-occupied",
+    "fewest-answered",
+    "most-skilled",
+    "least-skilled",
+    "weighted",
+    "python",
+)
+"""The policies by which an agent is chosen."""
 
-def bits(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set, from the lowest."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
-def member_skill(queue: str) -> str:
-    """Membership in a queue that names its agents, as a skill like any other."""
-    return f"@{queue}"
-
-
-def requirement_of(queue: DefineQueue, skills: dict[str, int]) -> Requirement:
-    """What an interaction in a queue asks for: the greater of the queue's and its own levels."""
-    needed = dict(queue.skills)
-    for skill, least in skills.items():
-        needed[skill] = max(least, needed.get(skill, 0))
-    if queue.agents:
-        needed[member_skill(queue.queue)] = 1
-    return tuple(sorted(needed.items()))
-
-
-class Profile:
-    """Agents with the same skills. `idle` is ordered, longest idle first."""
-
-    __slots__ = ("agents", "idle", "index", "lines", "signed_in", "skills")
-
-    def __init__(self, index: int, skills: dict[str, int]) -> None:
-        self.index = index
-        self.skills = skills
-        self.agents = 0
-        self.signed_in = 0
-        self.idle: dict[str, Agent] = {}
-        self.lines = 0
-        """Mask of the lines that these agents can serve."""
-
-    def meets(self, requirement: Requirement) -> bool:
-        """Whether an agent of this profile may take what asks for `requirement`."""
-        skills = self.skills
-        return all(skills.get(skill, 0) >= least for skill, least in requirement)
-
-    def score(self, requirement: Requirement) -> int:
-        """How much skill the profile brings: the sum over the skills asked for."""
-        return sum(self.skills[skill] for skill, _ in requirement if not skill.startswith("@"))
+_DEFAULT_RULES = {
+    "timed-out": FailRule(),
+    "rejected": FailRule(seconds=10),
+    "busy": FailRule(seconds=10),
+    "unreachable": FailRule(seconds=10),
+}
+_LEVEL_MEMORY_S = 1800.0
+"""Answers count for the goal with a weight that falls to 1/e in this time."""
 
 
-class Line:
-    """Interactions of a queue that ask for the same skills, most urgent first."""
+class QueueView:
+    """A queue's numbers right now: how many wait, how long the longest has, who could serve."""
 
-    __slots__ = ("_heap", "index", "profiles", "queue", "requirement", "tiers", "waiting")
+    __slots__ = ("idle", "longest_wait_s", "signed_in", "waiting")
 
-    def __init__(self, index: int, queue: DefineQueue, requirement: Requirement) -> None:
-        self.index = index
-        self.queue = queue
-        self.requirement = requirement
-        self.profiles = 0
-        """Mask of the profiles that can serve the line."""
-        self.tiers: list[tuple[int, int]] = []
-        """(score, mask of profiles), most skilled first."""
+    def __init__(self, waiting: int, longest_wait_s: float, signed_in: int, idle: int) -> None:
+        self.waiting = waiting
+        self.longest_wait_s = longest_wait_s
+        self.signed_in = signed_in
+        self.idle = idle
+
+
+class Queue:
+    """What the engine holds of a queue. Its settings are copied out of the definition, so that a
+    match reads attributes and nothing else."""
+
+    __slots__ = (
+        "_handled",
+        "_level_at",
+        "_met",
+        "_total",
+        "ageing",
+        "bound_s",
+        "definition",
+        "goal",
+        "goal_points",
+        "goal_s",
+        "handle_s",
+        "lines",
+        "name",
+        "need",
+        "offer_to",
+        "plain",
+        "priority",
+        "ring_s",
+        "select",
+        "waiting",
+        "weight",
+        "wrap_up_s",
+    )
+
+    def __init__(self, definition: DefineQueue) -> None:
+        self.name = definition.queue
+        self.lines: dict[str, Line] = {}
         self.waiting = 0
-        self._heap: list[tuple[float, int, Interaction]] = []
+        self.handle_s = 180.0
+        """Mean seconds of handling, wrap-up included; recent ones count most."""
+        self._handled = 0
+        self._met = self._total = self._level_at = 0.0
+        self.define(definition)
 
-    def admit(self, profile: Profile) -> bool:
-        """Take a profile into the masks if it can serve the line."""
-        if not profile.meets(self.requirement):
-            return False
-        bit = 1 << profile.index
-        self.profiles |= bit
-        score = profile.score(self.requirement)
-        for at, (other, mask) in enumerate(self.tiers):
-            if other == score:
-                self.tiers[at] = (score, mask | bit)
-                return True
-            if other < score:
-                self.tiers.insert(at, (score, bit))
-                return True
-        self.tiers.append((score, bit))
-        return True
+    def define(self, definition: DefineQueue) -> None:
+        """Take over a definition. Raises `SkillsError`."""
+        self.need: Need = all_of(levels(definition.skills), parse(definition.require))
+        self.definition = definition
+        self.select = definition.select
+        self.priority = definition.priority
+        self.ageing = definition.ageing
+        self.weight = definition.weight
+        self.goal = definition.goal
+        self.goal_s = definition.goal_s
+        self.goal_points = definition.goal_points
+        self.bound_s = definition.bound_s
+        self.ring_s = definition.ring_s
+        self.wrap_up_s = definition.wrap_up_s
+        self.offer_to = definition.offer_to
+        self.plain = self.weight == 1.0 and not self.goal and not self.bound_s
+        """Urgency is priority and age alone."""
 
-    def expel(self, profile: Profile) -> None:
-        """Take a profile out of the masks; its number may then be given to another."""
-        bit = 1 << profile.index
-        if self.profiles & bit:
-            self.profiles ^= bit
-            self.tiers = [(score, mask & ~bit) for score, mask in self.tiers if mask & ~bit]
+    def rule(self, outcome: str) -> FailRule:
+        """What an offer that ended so does to the agent."""
+        rule = self.definition.on_fail.get(outcome)
+        return rule if rule is not None else _DEFAULT_RULES.get(outcome, FailRule())
 
-    def push(self, interaction: Interaction) -> None:
-        """Put an interaction in its place; also one that comes back after a failed offer."""
-        self.waiting += 1
-        heappush(self._heap, (interaction.key, interaction.sequence, interaction))
+    def wrap_up_for(self, medium: str) -> float:
+        """Seconds of wrap-up after an interaction of a medium."""
+        by_medium = self.definition.wrap_up
+        return by_medium.get(medium, self.wrap_up_s) if by_medium else self.wrap_up_s
 
-    def head(self) -> Interaction | None:
-        """The most urgent interaction that waits."""
-        heap = self._heap
-        while heap:
-            interaction = heap[0][2]
-            if interaction.state is InteractionState.WAITING and interaction.line == self.index:
-                return interaction
-            heappop(heap)  # it left from the middle of the heap, which only marked it
-        return None
+    def handled(self, seconds: float) -> None:
+        """An agent handled one in so many seconds, before its wrap-up."""
+        self._handled += 1
+        self.handle_s += (seconds + self.wrap_up_s - self.handle_s) / min(self._handled, 50)
 
-    def pop(self) -> None:
-        """Take out the interaction that `head` gave."""
-        self.waiting -= 1
-        heappop(self._heap)
+    # -- the goal --------------------------------------------------------------------------------
 
-    def forget(self) -> None:
-        """An interaction left from the middle. What that leaves in the heap is bounded."""
-        self.waiting -= 1
-        if len(self._heap) > 2 * self.waiting + 64:
-            self._heap = [entry for entry in self._heap if self._stands(entry[2])]
-            heapify(self._heap)
+    def count(self, wait_s: float, *, answered: bool, now: float) -> None:
+        """An interaction was answered, or left after waiting past the goal's seconds."""
+        if not self.goal:
+            return
+        fade = exp((self._level_at - now) / _LEVEL_MEMORY_S) if self._total else 0.0
+        self._met *= fade
+        self._total *= fade
+        self._level_at = now
+        if answered and wait_s <= self.goal_s:
+            self._met += 1.0
+        if answered or wait_s > self.goal_s:
+            self._total += 1.0
 
-    def drain(self) -> list[Interaction]:
-        """Take out all that wait, most urgent first."""
-        interactions = self.interactions()
-        self._heap, self.waiting = [], 0
-        return interactions
+    @property
+    def level(self) -> float:
+        """The service level that counts for the goal; 1 before anything was answered."""
+        return self._met / self._total if self._total else 1.0
 
-    def _stands(self, interaction: Interaction) -> bool:
-        return interaction.state is InteractionState.WAITING and interaction.line == self.index
+    @property
+    def debt(self) -> float:
+        """Points for being below the goal."""
+        below = self.goal - self.level
+        return 100.0 * below * self.goal_points if below > 0.0 else 0.0
 
-    def interactions(self) -> list[Interaction]:
-        """All that wait, most urgent first. For views and changes, not for matching."""
-        return [entry[2] for entry in sorted(self._heap) if self._stands(entry[2])]
+    # -- urgency ---------------------------------------------------------------------------------
+
+    def key(self, interaction: Interaction) -> float:
+        """What orders a line: `ageing * queued_at - priority`."""
+        return self.ageing * interaction.queued_at - interaction.priority
+
+    def urgency(self, interaction: Interaction, now: float) -> float:
+        """Points that compare across queues: `weight * (priority + ageing * wait) + debt`."""
+        points = self.ageing * now - interaction.key
+        return points if self.plain else self.weight * points + self.debt

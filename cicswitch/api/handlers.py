@@ -45,7 +45,9 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
                 raise CommandError(f'unknown action "{action}"')
         switch.command(command)
         found = switch.engine.agents[name]
-        then = found.then_code or (found.then.name.lower() if found.then else "")
+        then = found.then
+        if then == "pause":
+            then = found.away_code or then
         return {"agent": name, "state": found.state.word, "code": found.code, "then": then}
 
     def reload(_: Mapping[str, Any]) -> dict[str, Any]:

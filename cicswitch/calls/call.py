@@ -48,6 +48,7 @@ class Call:
         "hears",
         "id",
         "music",
+        "offers",
         "other",
         "other_held",
         "peer",
@@ -57,7 +58,6 @@ class Call:
         "record",
         "recording",
         "recordings",
-        "reservation",
         "ringing",
         "run",
         "started_at",
@@ -86,7 +86,8 @@ class Call:
         self.comfort_timer: Timer | None = None
         self.queue = ""
         self.agent = ""
-        self.reservation = 0
+        self.offers: dict[int, list[str]] = {}
+        """Reservations that ring, and their legs."""
         self.connected = False
         """An agent handles it: the ACD must be told when the talk ends."""
         self.music = ""

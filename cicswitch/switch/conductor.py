@@ -28,6 +28,7 @@ from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
+from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.environment import Environment
@@ -44,6 +45,8 @@ __all__ = ["Conductor"]
 
 log = structlog.get_logger("switch")
 
+_NEVER = float("inf")
+
 
 class Conductor:
     """Joins legs, dialplan, ACD and media for all calls of one switch."""
@@ -52,7 +55,9 @@ class Conductor:
         self.env = env
         self.now = env.clock()
         """The time of the event in hand."""
-        self.engine = Engine(env.wheel)
+        self.engine = Engine(check=True)
+        self._acd_due = _NEVER
+        self._defined: dict[str, acd.DefineAgent] = {}
         self.calls: dict[str, Call] = {}
         self.by_leg: dict[str, Call] = {}
         self.subscribers: list[Callable[[Event], None]] = []
@@ -107,34 +112,23 @@ class Conductor:
         self.matcher = Matcher(config.plan or Dialplan())
         engine = self.engine
         for name, queue in config.queue.items():
-            definition = acd.DefineQueue(
-                queue=name,
-                skills=queue.skills,
-                agents=queue.agents,
-                select=queue.select,
-                priority=queue.priority,
-                ageing=queue.ageing,
-                ring_s=queue.ring_s,
-                wrap_up_s=queue.wrap_up_s,
-                reject_pause_s=queue.reject_pause_s,
-                max_wait_s=queue.max_wait_s,
-                max_waiting=queue.max_waiting,
-                join_empty=queue.join_empty == "allow",
-                leave_empty=queue.leave_empty,
-            )
-            if engine.queues.get(name) != definition:
+            definition = queue_definition(name, queue)
+            if engine.definition(name) != definition:
                 self.command(definition)
         for name in [name for name in engine.queues if name not in config.queue]:
             self.command(acd.RemoveQueue(name))
         for name, agent in config.agent.items():
-            known = engine.agents.get(name)
-            if known is None or known.skills != agent.skills or known.name != agent.name:
-                self.command(acd.DefineAgent(agent=name, name=agent.name, skills=agent.skills))
-            if known is None and agent.signed_in:
+            person = agent_definition(name, agent)
+            new = name not in engine.agents
+            if self._defined.get(name) != person:
+                self.command(person)
+                self._defined[name] = person
+            if new and agent.signed_in:
                 self.command(acd.SignIn(name))
         for name in [name for name in engine.agents if name not in config.agent]:
             try:
                 self.command(acd.RemoveAgent(name))
+                self._defined.pop(name, None)
             except CommandError as error:
                 log.warning("agent_kept", agent=name, reason=str(error))
         self.agent_of = {agent.device: name for name, agent in config.agent.items()}
@@ -159,6 +153,17 @@ class Conductor:
         if not self._busy:
             self.pump()
 
+    def _acd_is_due(self, now: float) -> None:
+        self._acd_due = _NEVER
+        self.engine.advance(now)  # whoever fires the wheel pumps afterwards
+
+    def _arm_acd(self) -> None:
+        """See that the wheel wakes for the ACD's next deadline."""
+        due = self.engine.next_due
+        if due is not None and due < self._acd_due:
+            self._acd_due = due
+            self.env.wheel.at(due, self._acd_is_due)
+
     def pump(self) -> None:
         """Handle all that waits: also what the wheel's deadlines caused. Call it after firing."""
         if self._busy:
@@ -168,6 +173,7 @@ class Conductor:
             while True:
                 self._inbox.extend(self.engine.take_events())
                 if not self._inbox:
+                    self._arm_acd()
                     return
                 event = self._inbox.popleft()
                 self.now = self.env.clock()
@@ -329,7 +335,7 @@ class Conductor:
         leg = call.ringing.get(event.leg)
         if leg is None:
             return
-        if call.reservation:
+        if call.offers:
             self.queueing.agent_answered(call, leg)
         else:
             self.connect(call, leg)

@@ -44,15 +44,15 @@ class Dialling:
         if call.customer.up:
             c.listening.apply(call)
 
-    def ring(self, call: Call, target: str, *, seize: bool = True) -> bool:
-        """Call one target; False if that is impossible, and `call.failure` says why."""
+    def ring(self, call: Call, target: str, *, seize: bool = True) -> Sequence[Leg]:
+        """Call one target; no legs if that is impossible, and `call.failure` says why."""
         c = self._c
         device = target
         if target.startswith("agent:"):
             agent = c.env.config.agent.get(target.removeprefix("agent:"))
             if agent is None:
                 call.failure = call.failure or Reason.NOT_FOUND
-                return False
+                return ()
             device = agent.device
         try:
             legs: Sequence[Leg] = c.env.legs.originate(
@@ -65,13 +65,13 @@ class Dialling:
             )
         except LegsUnavailable as error:
             call.failure = call.failure or error.reason
-            return False
+            return ()
         for leg in legs:
             call.ringing[leg.id] = leg
             c.start_leg(call, leg, "out", leg.peer, call.caller, device)
             if seize:
                 c.seize(leg.id, device)
-        return bool(legs)
+        return legs
 
     def rang(self, call: Call, event: ev.LegRang) -> None:
         """A target rings: so does the caller's phone, with the far end's sound if it sends any."""
@@ -87,11 +87,9 @@ class Dialling:
         del call.ringing[event.leg]
         if not call.failure or event.reason in _BUSY:
             call.failure = event.reason
-        if call.ringing:
-            return
-        if call.reservation:
-            self._c.queueing.agent_failed(call, event.reason)
-        elif call.phase is Phase.DIALLING:
+        if call.offers:
+            self._c.queueing.leg_failed(call, event)
+        elif not call.ringing and call.phase is Phase.DIALLING:
             self._nobody(call)
 
     def stop_ringing(self, call: Call, reason: Reason, keep: str = "") -> None:

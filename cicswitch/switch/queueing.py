@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
+from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import CommandError
@@ -82,24 +83,42 @@ class Queueing:
         call = c.calls.get(event.interaction)
         if call is None or call.phase is not Phase.QUEUED:
             return
-        call.reservation, call.agent, call.failure = event.reservation, event.agent, ""
-        if not c.dialling.ring(call, f"agent:{event.agent}", seize=False):
-            self.agent_failed(call, call.failure)
+        call.failure = ""
+        legs = c.dialling.ring(call, f"agent:{event.agent}", seize=False)
+        call.offers[event.reservation] = [leg.id for leg in legs]
+        if not call.agent:
+            call.agent = event.agent
+        if not legs:
+            self._failed(call, event.reservation, call.failure)
 
-    def agent_failed(self, call: Call, reason: str) -> None:
+    def leg_failed(self, call: Call, event: ev.LegEnded) -> None:
+        """A leg to an agent's device ended; with the last of them the offer has failed."""
+        for reservation, legs in call.offers.items():
+            if event.leg in legs:
+                legs.remove(event.leg)
+                if not legs:
+                    self._failed(call, reservation, event.reason)
+                return
+
+    def _failed(self, call: Call, reservation: int, reason: str) -> None:
         """The agent's device refused or cannot be reached."""
-        reservation, call.reservation = call.reservation, 0
+        del call.offers[reservation]
         cause = _CAUSES.get(Reason(reason), "unreachable") if reason else "unreachable"
         self._try(acd.Reject(reservation, cause))
 
     def agent_answered(self, call: Call, leg: Leg) -> None:
         """The device answered; if the offer is over by now, the agent is let go."""
         c = self._c
-        reservation, call.reservation = call.reservation, 0
+        reservation = next((n for n, legs in call.offers.items() if leg.id in legs), 0)
+        call.offers.pop(reservation, None)
         if not self._try(acd.Accept(reservation)):
-            c.dialling.stop_ringing(call, Reason.CANCELLED)
+            call.ringing.pop(leg.id, None)
+            leg.end(c.now, Reason.CANCELLED)
             return
+        call.offers.clear()  # the others are told by `connect`
         call.connected = True
+        found = c.engine.interactions.get(call.id)
+        call.agent = found.agent if found is not None else ""
         if call.comfort_timer is not None:
             call.comfort_timer.cancel()
             call.comfort_timer = None
@@ -110,10 +129,14 @@ class Queueing:
         """The offer is over without an answer: stop the agent's phone."""
         call = self._c.calls.get(event.interaction)
         reason = _CANCELS.get(event.outcome)
-        if call is None or reason is None or call.reservation != event.reservation:
+        if call is None or reason is None:
             return
-        call.reservation = 0
-        self._c.dialling.stop_ringing(call, reason)
+        for leg_id in call.offers.pop(event.reservation, ()):
+            leg = call.ringing.pop(leg_id, None)
+            if leg is not None:
+                leg.end(self._c.now, reason)
+        if not call.offers and call.phase is Phase.QUEUED:
+            call.agent = ""
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -160,7 +183,7 @@ class Queueing:
             self.talk_over(call)
         elif call.phase is Phase.QUEUED and call.id in self._c.engine.interactions:
             self._try(acd.Leave(call.id, "abandoned"))
-            call.reservation = 0
+            call.offers.clear()
 
     def _try(self, command: acd.Command) -> bool:
         """A command that may come too late; whoever came first has won."""

@@ -6,16 +6,15 @@ from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.invariants import breaches
 from cicswitch.core.errors import CommandError, Conflict, NotFound
-from cicswitch.core.timers import TimerWheel
 
 
 class Floor:
     """An engine with a clock of its own, and the events since the last look."""
 
     def __init__(self, *commands: c.Command) -> None:
-        self.wheel = TimerWheel()
-        self.engine = Engine(self.wheel)
+        self.engine = Engine(check=True)
         self.now = 1000.0
         self.do(*commands)
         self.engine.take_events()
@@ -23,15 +22,14 @@ class Floor:
     def do(self, *commands: c.Command) -> list[e.AcdEvent]:
         for command in commands:
             self.engine.handle(command, self.now)
-            assert self.engine.breaches(self.now) == []
+            assert breaches(self.engine, self.now) == []
         return self.engine.take_events()
 
     def wait(self, seconds: float) -> list[e.AcdEvent]:
         end = self.now + seconds
-        while (due := self.wheel.next_due()) is not None and due <= end:
-            self.now = max(self.now, due)
-            self.wheel.fire(self.now)
-            assert self.engine.breaches(self.now) == []
+        while (due := self.engine.next_due) is not None and due <= end:
+            self.engine.advance(due)
+            assert breaches(self.engine, due) == []
         self.now = end
         return self.engine.take_events()
 
@@ -127,7 +125,7 @@ def test_a_call_that_nobody_answers_keeps_its_place_and_the_agent_stops_respondi
 
 
 def test_a_rejected_call_goes_to_the_next_agent_and_the_rejecting_one_comes_back() -> None:
-    floor = Floor(queue(reject_pause_s=10), *agents("kim", "lee"))
+    floor = Floor(queue(), *agents("kim", "lee"))
     floor.do(call("1"))
     events = floor.do(c.Reject(floor.reserved("1"), "busy"))
     assert floor.state("kim") == "not-responding"

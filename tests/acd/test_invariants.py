@@ -1,36 +1,70 @@
 """Any commands in any order: the invariants hold after every step, and nothing is lost."""
 
+from __future__ import annotations
+
+import os
+
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.invariants import breaches
+from cicswitch.acd.queue import SELECTIONS
 from cicswitch.core.errors import CommandError
-from cicswitch.core.timers import TimerWheel
 
 AGENTS = st.sampled_from(["a", "b", "c", "d"])
 QUEUES = st.sampled_from(["p", "q", "r"])
+MEDIA = st.sampled_from(["voice", "voice", "chat", "email"])
 SKILLS = st.dictionaries(st.sampled_from(["en", "ko"]), st.integers(1, 100), max_size=2)
+EXPRESSIONS = st.sampled_from(["", "en or ko >= 50", "not ko", "en >= 30 and not (ko or vip)"])
+RULES = st.dictionaries(
+    st.sampled_from(["timed-out", "rejected", "busy", "unreachable"]),
+    st.builds(
+        c.FailRule,
+        then=st.sampled_from(["not-responding", "pause", "rest"]),
+        seconds=st.sampled_from([0.0, 5.0]),
+    ),
+    max_size=2,
+)
+RINGS = st.lists(
+    st.builds(
+        c.Ring,
+        after_s=st.sampled_from([0.0, 3.0, 12.0]),
+        ewt_s=st.sampled_from([0.0, 0.0, 60.0]),
+        unstaffed=st.booleans(),
+        skills=st.dictionaries(st.sampled_from(["en", "ko"]), st.integers(0, 50), max_size=2),
+        agents=st.lists(AGENTS, max_size=1).map(tuple),
+        priority=st.integers(0, 9),
+        queue=st.sampled_from(["", "", "p", "q", "r"]),
+    ),
+    max_size=3,
+).map(tuple)
 
 
 class AnyCommands(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.wheel = TimerWheel()
-        self.engine = Engine(self.wheel)
+        self.engine = Engine(check=True)
         self.now = 0.0
         self.count = 0
         self.open: set[str] = set()
-        self.reserved: dict[int, str] = {}
+        self.reserved: dict[int, tuple[str, str]] = {}
+        self.states: dict[str, tuple[str, float]] = {}
 
     def do(self, command: c.Command) -> None:
+        self.engine.advance(self.now)
+        self.look()
         try:
             self.engine.handle(command, self.now)
         except CommandError:
             assert self.engine.take_events() == []
+            return
         self.look()
+        if isinstance(command, c.RemoveAgent):
+            assert self.states.pop(command.agent, ("offline", 0.0))[0] == "offline"
 
     def look(self) -> None:
         for event in self.engine.take_events():
@@ -41,59 +75,136 @@ class AnyCommands(RuleBasedStateMachine):
                     self.open.remove(event.interaction)
                 case e.Reserved():
                     assert event.reservation not in self.reserved
-                    assert event.agent not in self.reserved.values()
-                    self.reserved[event.reservation] = event.agent
+                    offer = (event.agent, event.interaction)
+                    assert offer not in self.reserved.values()
+                    self.reserved[event.reservation] = offer
                 case e.ReservationEnded():
-                    assert self.reserved.pop(event.reservation) == event.agent
+                    offer = (event.agent, event.interaction)
+                    assert self.reserved.pop(event.reservation) == offer
+                case e.AgentChanged():
+                    state, since = self.states.get(event.agent, ("offline", 0.0))
+                    if event.agent in self.states:
+                        assert event.previous == state
+                        assert abs(event.at - since - event.spent_s) < 1e-6
+                    self.states[event.agent] = (event.state, event.at)
+                case e.InvariantBroken():
+                    raise AssertionError(event)
+
+    @initialize()
+    def begin(self) -> None:
+        for queue in ("p", "q"):
+            self.do(c.DefineQueue(queue=queue))
+        for agent in ("a", "b"):
+            self.do(c.DefineAgent(agent=agent, skills={"en": 40}))
+            self.do(c.SignIn(agent))
 
     @rule(
         name=QUEUES,
         skills=SKILLS,
+        require=EXPRESSIONS,
         members=st.sets(AGENTS, max_size=2),
-        select=st.sampled_from(["longest-idle", "most-skilled"]),
+        select=st.sampled_from(SELECTIONS),
         ageing=st.sampled_from([0.0, 0.5, 2.0]),
         limits=st.tuples(st.integers(0, 3), st.integers(0, 20)),
-        empty=st.tuples(st.booleans(), st.booleans()),
+        flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        offer_to=st.integers(1, 3),
+        bound_s=st.sampled_from([0.0, 0.0, 4.0]),
+        goal=st.sampled_from([0.0, 0.8]),
+        weights=st.builds(c.Weights, idle=st.sampled_from([0.0, 1.0]), cost=st.just(1.0)),
+        rules=RULES,
+        rings=RINGS,
     )
     def define_queue(
         self,
         name: str,
         skills: dict[str, int],
+        require: str,
         members: set[str],
         select: str,
         ageing: float,
         limits: tuple[int, int],
-        empty: tuple[bool, bool],
+        flags: tuple[bool, bool, bool],
+        offer_to: int,
+        bound_s: float,
+        goal: float,
+        weights: c.Weights,
+        rules: dict[str, c.FailRule],
+        rings: tuple[c.Ring, ...],
     ) -> None:
         self.do(
             c.DefineQueue(
                 queue=name,
                 skills=skills,
+                require=require,
                 agents=tuple(sorted(members)),
                 select=select,
+                weights=weights,
+                offer_to=offer_to,
                 ageing=ageing,
+                bound_s=bound_s,
+                goal=goal,
                 max_waiting=limits[0],
                 max_wait_s=limits[1],
-                join_empty=empty[0],
-                leave_empty=empty[1],
+                join_empty=flags[0],
+                leave_empty=flags[1],
+                exhausted="leave" if flags[2] else "wait",
                 wrap_up_s=limits[1],
+                wrap_up={"chat": 2.0},
+                patience_s=5,
+                on_fail=rules,
+                rings=rings,
+                redial_s=20,
             )
-        )
-
-    @rule(agent=AGENTS, skills=SKILLS)
-    def define_agent(self, agent: str, skills: dict[str, int]) -> None:
-        self.do(c.DefineAgent(agent=agent, skills=skills))
-
-    @rule(queue=QUEUES, skills=SKILLS, priority=st.integers(-5, 5))
-    def enqueue(self, queue: str, skills: dict[str, int], priority: int) -> None:
-        self.count += 1
-        self.do(
-            c.Enqueue(interaction=str(self.count), queue=queue, skills=skills, priority=priority)
         )
 
     @rule(
         agent=AGENTS,
-        kind=st.sampled_from([c.SignIn, c.SignOut, c.Ready, c.Seize, c.Free, c.RemoveAgent]),
+        skills=SKILLS,
+        cost=st.sampled_from([0.0, 3.0]),
+        chats=st.integers(0, 3),
+    )
+    def define_agent(self, agent: str, skills: dict[str, int], cost: float, chats: int) -> None:
+        capacity = {"voice": 1, "email": 2, "chat": chats}
+        self.do(c.DefineAgent(agent=agent, skills=skills, cost=cost, capacity=capacity))
+
+    @rule(
+        queue=QUEUES,
+        medium=MEDIA,
+        skills=SKILLS,
+        require=EXPRESSIONS,
+        priority=st.integers(-5, 5),
+        prefer=st.lists(AGENTS, max_size=2).map(tuple),
+        customer=st.sampled_from(["", "x", "y"]),
+    )
+    def enqueue(
+        self,
+        queue: str,
+        medium: str,
+        skills: dict[str, int],
+        require: str,
+        priority: int,
+        prefer: tuple[str, ...],
+        customer: str,
+    ) -> None:
+        self.count += 1
+        self.do(
+            c.Enqueue(
+                interaction=str(self.count),
+                queue=queue,
+                medium=medium,
+                skills=skills,
+                require=require,
+                priority=priority,
+                prefer=prefer,
+                customer=customer,
+            )
+        )
+
+    @rule(
+        agent=AGENTS,
+        kind=st.sampled_from(
+            [c.SignIn, c.SignIn, c.SignOut, c.Ready, c.Seize, c.Free, c.RemoveAgent]
+        ),
     )
     def agent_command(self, agent: str, kind: type) -> None:
         self.do(kind(agent))
@@ -102,36 +213,53 @@ class AnyCommands(RuleBasedStateMachine):
     def pause(self, agent: str) -> None:
         self.do(c.Pause(agent, "break"))
 
-    @rule(agent=AGENTS)
-    def wrap_up(self, agent: str) -> None:
-        self.do(c.WrapUp(agent, "done"))
+    @rule(agent=AGENTS, done=st.booleans())
+    def wrap_up(self, agent: str, done: bool) -> None:
+        self.do(c.WrapUp(agent, "done", done))
 
     @rule(queue=QUEUES)
     def remove_queue(self, queue: str) -> None:
         self.do(c.RemoveQueue(queue))
 
-    @rule(number=st.integers(0, 3), accept=st.booleans())
-    def answer(self, number: int, accept: bool) -> None:
+    @rule(
+        number=st.integers(0, 3),
+        answer=st.sampled_from(["accept", "accept", "rejected", "busy", "unreachable"]),
+    )
+    def answer(self, number: int, answer: str) -> None:
         for reservation in list(self.reserved)[number : number + 1]:
-            self.do(c.Accept(reservation) if accept else c.Reject(reservation))
+            if answer == "accept":
+                self.do(c.Accept(reservation))
+            else:
+                self.do(c.Reject(reservation, answer))
 
-    @rule(number=st.integers(0, 5), kind=st.sampled_from([c.Leave, c.Hold, c.Resume, c.Finish]))
+    @rule(
+        number=st.integers(0, 5),
+        kind=st.sampled_from([c.Leave, c.Hold, c.Resume, c.Finish, c.Finish, c.Silent]),
+    )
     def interaction_command(self, number: int, kind: type) -> None:
         for interaction in sorted(self.open)[number : number + 1]:
             self.do(kind(interaction))
 
+    @rule(number=st.integers(0, 5), queue=QUEUES, priority=st.integers(-5, 20))
+    def move_or_prioritise(self, number: int, queue: str, priority: int) -> None:
+        for interaction in sorted(self.open)[number : number + 1]:
+            self.do(c.Move(interaction, queue))
+            self.do(c.Prioritise(interaction, priority))
+            self.do(c.Silent(interaction, False))
+
     @rule(seconds=st.sampled_from([0.5, 7.0, 25.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
-        self.wheel.fire(self.now)
+        self.engine.advance(self.now)
         self.look()
 
     @invariant()
     def holds(self) -> None:
-        assert self.engine.breaches(self.now) == []
+        assert breaches(self.engine, self.now) == []
         assert self.open == set(self.engine.interactions)
         assert set(self.reserved) == set(self.engine.reservations)
 
 
 TestAnyCommands = AnyCommands.TestCase
-TestAnyCommands.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+EXAMPLES = int(os.environ.get("CICSWITCH_ACD_EXAMPLES", "200"))
+TestAnyCommands.settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)

@@ -149,9 +149,9 @@ async def test_a_bad_reload_changes_nothing_and_a_good_one_takes_effect(tmp_path
     file = configure(tmp_path, port, http)
     good = file.read_text()
     async with running(file) as daemon:
-        file.write_text(good + "[queue.new]\nring = 1\n")
+        file.write_text(good + "[queue.new]\nrang_s = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
-        assert 'unknown key "ring"' in await daemon.line("reload_refused")
+        assert 'unknown key "rang_s"' in await daemon.line("reload_refused")
         file.write_text(good + "[queue.new]\nring_s = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
         await daemon.line("reloaded")

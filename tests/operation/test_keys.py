@@ -435,14 +435,15 @@ async def test_the_acd_gets_what_a_queue_says(tmp_path: Path) -> None:
         "wrap_up_s": 8,
         "max_wait_s": 90,
         "max_waiting": 12,
-        "reject_pause_s": 5,
     }
     lines = "\n".join(
         f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in keys.items()
     )
-    lines += "\nservice_level_s = 33\nshort_abandon_s = 4.5"
+    lines += "\nreject_pause_s = 5\nservice_level_s = 33\nshort_abandon_s = 4.5"
     async with parties(tmp_path, extra=queue(lines)) as p:
-        definition = p.c.switch.engine.queues["q"]
+        definition = p.c.switch.engine.definition("q")
+        assert definition is not None
+        assert definition.on_fail["busy"].seconds == 5
         assert {key: getattr(definition, key) for key in keys} == keys
         assert list(p.c.switch.today.limits["q"]) == [33, 4.5]
         (agent,) = [row for row in snapshot(p.c.switch)["agents"] if row["agent"] == "a"]
@@ -627,6 +628,36 @@ ELSEWHERE = {
     "device.password": "tests/journeys/test_calls.py",
     "agent.device": "tests/journeys/test_queue.py",
     "agent.skills": "tests/acd/test_engine.py",
+    **dict.fromkeys(
+        (
+            "agent.desire",
+            "agent.cost",
+            "agent.attributes",
+            "agent.capacity",
+            "agent.interrupted_by",
+            "queue.require",
+            "queue.weights.proficiency",
+            "queue.weights.desire",
+            "queue.weights.cost",
+            "queue.weights.idle",
+            "queue.weights.attributes",
+            "queue.offer_to",
+            "queue.weight",
+            "queue.goal",
+            "queue.goal_points",
+            "queue.bound_s",
+            "queue.ring",
+            "queue.exhausted",
+            "queue.patience_s",
+            "queue.redial_s",
+            "queue.max_ewt_s",
+            "queue.on_fail.then",
+            "queue.on_fail.seconds",
+            "queue.on_fail.code",
+            "queue.wrap_up",
+        ),
+        "tests/acd/test_definitions.py",
+    ),
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",
     "queue.agents": "tests/faults/test_lost_messages.py",

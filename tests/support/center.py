@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicswitch import daemon
+from cicswitch.acd.invariants import breaches
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError
 from cicswitch.records.journal import Event
@@ -166,7 +167,7 @@ class Center:
             return not any(tables[name] for name in names)
 
         await self.until(clean)
-        assert self.switch.engine.breaches(self.switch.clock.now()) == []
+        assert breaches(self.switch.engine, self.switch.clock.now()) == []
         assert self.switch.counters["errors"] == errors
 
     async def all_empty(self) -> None:

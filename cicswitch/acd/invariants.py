@@ -1,0 +1,113 @@
+"""What always holds, looked at in full: for tests, and for whoever doubts.
+
+`Engine.check` looks after every command at the one that costs nothing (nobody waits beside an agent
+who may take him); this walks everything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cicswitch.acd.agent import AgentState
+from cicswitch.acd.interaction import AssignmentState, InteractionState
+
+if TYPE_CHECKING:
+    from cicswitch.acd.engine import Engine
+
+__all__ = ["breaches"]
+
+
+def breaches(engine: Engine, now: float) -> list[str]:
+    """Broken invariants, in words; empty when all is well."""
+    return [*_floor(engine), *_agents(engine, now), *_interactions(engine, now)]
+
+
+def _floor(engine: Engine) -> list[str]:
+    floor = engine.floor
+    wrong: list[str] = []
+    for line in floor.lines.values():
+        standing = line.interactions()
+        if line.waiting != len(standing):
+            wrong.append(f"line {line.key!r} counts {line.waiting}, {len(standing)} stand")
+        if line.mask and bool(floor.waiting & line.mask) != (line.waiting > 0):
+            wrong.append(f"line {line.key!r}: the mask of waiting is wrong")
+        if not standing:
+            continue
+        for agent in engine.agents.values():
+            if not agent.may_take(line.medium):
+                continue
+            if line.direct or line.members is not None:
+                assert line.members is not None
+                if agent.id not in line.members:
+                    continue
+            if line.direct or line.need.meets(agent.skills):
+                wrong.append(f"{standing[0].id} waits beside {agent.id}, who may take it")
+    for index, order in enumerate(floor.orders):
+        listed = list(order.walk(-1))
+        if len(listed) != len(order):
+            wrong.append(f"order {index} counts {len(order)}, {len(listed)} are in it")
+        for agent in engine.agents.values():
+            should = floor.open_bits(agent) & order.lines
+            if bool(should) != any(each is agent for each in listed):
+                wrong.append(f"order {index}: {agent.id} is in it wrongly, or is not")
+        for line in floor.lines.values():
+            for tier in line.tiers:
+                if tier.mask & order.lines:
+                    able = [a for a in listed if floor.open_bits(a) & tier.mask]
+                    if order.find(tier.mask) is not (able[0] if able else None):
+                        wrong.append(f"order {index}: finds another for {line.key!r}")
+    return wrong
+
+
+def _agents(engine: Engine, now: float) -> list[str]:
+    wrong: list[str] = []
+    for agent in engine.agents.values():
+        state, decides = agent.derive()
+        if state is not agent.state:
+            wrong.append(f"{agent.id} is booked as {agent.state.word}, and is {state.word}")
+        if agent.interaction != (decides.interaction.id if decides is not None else ""):
+            wrong.append(f"{agent.id} is booked with another interaction")
+        load: dict[str, int] = {}
+        for number, assignment in agent.work.items():
+            if assignment.number != number or assignment.agent is not agent:
+                wrong.append(f"{agent.id} holds what is not his")
+            if not assignment.silent:
+                load[assignment.medium] = load.get(assignment.medium, 0) + 1
+            alerting = assignment.state is AssignmentState.ALERTING
+            if alerting != (number in engine.reservations):
+                wrong.append(f"{agent.id}: reservation {number} and state differ")
+            timer = assignment.timer
+            if timer is not None and timer.active and timer.due < now - 0.02:
+                wrong.append(f"{agent.id}: reservation {number} is past its deadline")
+        if load != agent.load:
+            wrong.append(f"{agent.id} counts {agent.load}, holds {load}")
+        timer = agent.timer
+        if timer is not None and timer.active and timer.due < now - 0.02:
+            wrong.append(f"{agent.id} is past a deadline")
+        if agent.state is AgentState.OFFLINE and (agent.work or agent.leaving):
+            wrong.append(f"{agent.id} is offline with work in hand")
+    return wrong
+
+
+def _interactions(engine: Engine, now: float) -> list[str]:
+    wrong: list[str] = []
+    for number, offer in engine.reservations.items():
+        if offer.number != number or offer not in offer.interaction.offers:
+            wrong.append(f"reservation {number} is not its interaction's")
+        if engine.interactions.get(offer.interaction.id) is not offer.interaction:
+            wrong.append(f"reservation {number} is for an interaction that is gone")
+    for interaction in engine.interactions.values():
+        state = interaction.state
+        if bool(interaction.offers) != (state is InteractionState.RESERVED):
+            wrong.append(f"{interaction.id} is {state.name} with {len(interaction.offers)} offers")
+        handled = state in (InteractionState.CONNECTED, InteractionState.HELD)
+        if handled != (interaction.assignment is not None):
+            wrong.append(f"{interaction.id} is {state.name}; its assignment says otherwise")
+        if state is InteractionState.WAITING:
+            line = interaction.direct if interaction.direct is not None else interaction.line
+            if line is None or interaction not in line.interactions():
+                wrong.append(f"{interaction.id} waits in no line")
+        timers = (interaction.timer, interaction.ring_timer, interaction.patience)
+        if any(timer and timer.active and timer.due < now - 0.02 for timer in timers):
+            wrong.append(f"{interaction.id} is past a deadline")
+    return wrong

@@ -1,0 +1,159 @@
+"""Lines of what waits for the same, and profiles of agents who are alike.
+
+A `Line` is a queue, a medium and a need; interactions that ask for the same stand in one line, in a
+heap. A `Profile` is a distinct set of what an agent brings; whether it may serve a line, and how
+well, is worked out once, when the line or the profile is new.
+
+The profiles that serve a line with the same score make a `Tier` of it, and each tier has a number.
+Sets of tiers are the bits of one int: those that a profile serves, those in which somebody waits.
+A match is an AND, and a look at the few bits that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cicswitch.acd.agent import Agent
+    from cicswitch.acd.interaction import Interaction
+    from cicswitch.acd.queue import Queue
+    from cicswitch.acd.skills import Need
+
+__all__ = ["Line", "Profile", "Tier", "bits"]
+
+
+def bits(mask: int) -> Iterator[int]:
+    """The numbers of the bits that are set, from the lowest."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Profile:
+    """Agents who bring the same."""
+
+    __slots__ = ("agents", "attributes", "bits", "cost", "desire", "key", "skills")
+
+    def __init__(self, key: str, agent: Agent) -> None:
+        self.key = key
+        self.skills = dict(agent.skills)
+        self.desire = dict(agent.desire)
+        self.cost = agent.cost
+        self.attributes = dict(agent.attributes)
+        self.agents: dict[str, Agent] = {}
+        self.bits = 0
+        """Mask of the tiers that they serve, of lines that name no agents."""
+
+
+class Tier:
+    """The profiles that serve a line with the same score."""
+
+    __slots__ = ("bit", "line", "mask", "score")
+
+    def __init__(self, line: Line, bit: int, score: float) -> None:
+        self.line = line
+        self.bit = bit
+        self.mask = 1 << bit
+        self.score = score
+
+
+class Line:
+    """Interactions that ask for the same, most urgent first."""
+
+    __slots__ = (
+        "_heap",
+        "_oldest",
+        "closed",
+        "direct",
+        "key",
+        "mask",
+        "medium",
+        "members",
+        "need",
+        "queue",
+        "tiers",
+        "used_at",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        queue: Queue,
+        medium: str,
+        need: Need,
+        members: frozenset[str] | None,
+        *,
+        direct: bool = False,
+    ) -> None:
+        self.key = key
+        self.queue = queue
+        self.medium = medium
+        self.need = need
+        self.members = members
+        """Who alone may serve it; None: everybody who meets the need."""
+        self.direct = direct
+        """It stands at its members, whatever their skills, and has no tiers."""
+        self.tiers: list[Tier] = []
+        """In the order in which the queue's policy tries them."""
+        self.mask = 0
+        """All tiers of the line."""
+        self.closed = False
+        """The queue has changed, or nobody has used it: look for another."""
+        self.waiting = 0
+        self.used_at = 0.0
+        self._heap: list[tuple[float, int, int, Interaction]] = []
+        self._oldest: list[tuple[float, int, int, Interaction]] = []
+
+    def push(self, interaction: Interaction) -> None:
+        """Put an interaction in its place; also one that comes back after a failed offer."""
+        self.waiting += 1
+        interaction.entry += 1
+        entry = interaction.entry
+        heappush(self._heap, (interaction.key, interaction.sequence, entry, interaction))
+        if self.queue.bound_s:
+            heappush(
+                self._oldest, (interaction.queued_at, interaction.sequence, entry, interaction)
+            )
+
+    def take(self, interaction: Interaction) -> None:
+        """Take an interaction out, wherever it stands. What that leaves in the heaps is bounded."""
+        self.waiting -= 1
+        interaction.entry += 1  # what is in the heaps is void
+        most = 2 * self.waiting + 64
+        if len(self._heap) > most:
+            self._heap = _standing(self._heap)
+        if len(self._oldest) > most:
+            self._oldest = _standing(self._oldest)
+
+    def head(self) -> Interaction | None:
+        """The most urgent interaction that waits."""
+        return _first(self._heap)
+
+    def oldest(self) -> Interaction | None:
+        """The one who has waited longest; kept for queues with a bound only."""
+        return _first(self._oldest)
+
+    def interactions(self) -> list[Interaction]:
+        """All that wait, most urgent first. For views and changes, not for matching."""
+        return [entry[3] for entry in sorted(_standing(self._heap))]
+
+
+def _first(heap: list[tuple[float, int, int, Interaction]]) -> Interaction | None:
+    while heap:
+        entry = heap[0]
+        if entry[3].entry == entry[2]:
+            return entry[3]
+        heappop(heap)
+    return None
+
+
+def _standing(
+    heap: list[tuple[float, int, int, Interaction]],
+) -> list[tuple[float, int, int, Interaction]]:
+    kept = [entry for entry in heap if entry[3].entry == entry[2]]
+    heapify(kept)
+    return kept

@@ -1,0 +1,171 @@
+"""The ACD as one would first write it: look at everybody, every time.
+
+It knows nothing of profiles, lines, masks or trees. `decide` says who gets what; the fast engine
+has to agree with it (test_reference).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cicswitch.acd import commands as c
+from cicswitch.acd.skills import Need, all_of, levels, parse
+
+
+@dataclass
+class Person:
+    name: str
+    skills: dict[str, int]
+    desire: dict[str, int]
+    cost: float
+    tie: int
+    free_since: float = 0.0
+    signed_in_at: float = 0.0
+    busy_s: float = 0.0
+    busy_since: float = 0.0
+    answered: int = 0
+    offered: int = 0
+    ready: bool = False
+    work: str = ""
+
+
+@dataclass
+class Contact:
+    name: str
+    queue: c.DefineQueue
+    need: Need
+    priority: int
+    queued_at: float
+    number: int
+    agent: str = ""
+    offer: int = 0
+    answered: bool = False
+
+
+@dataclass
+class Naive:
+    """Voice calls only, no rings: what the policies decide, and nothing else."""
+
+    people: dict[str, Person] = field(default_factory=dict)
+    queues: dict[str, c.DefineQueue] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    decisions: list[tuple[str, str]] = field(default_factory=list)
+    count: int = 0
+    offers: int = 0
+
+    # -- the two choices -------------------------------------------------------------------------
+
+    def may(self, person: Person, contact: Contact) -> bool:
+        if not person.ready or person.work:
+            return False
+        members = contact.queue.agents
+        return (not members or person.name in members) and contact.need.meets(person.skills)
+
+    def best_person(self, contact: Contact, now: float) -> Person | None:
+        able = [person for person in self.people.values() if self.may(person, contact)]
+        return min(able, key=lambda p: self.rank(p, contact, now)) if able else None
+
+    def rank(self, p: Person, contact: Contact, now: float) -> tuple[Any, ...]:
+        idle = (p.free_since, p.tie)
+        match contact.queue.select:
+            case "round-robin":
+                return (p.offered, *idle)
+            case "fewest-answered":
+                return (p.answered, *idle)
+            case "least-occupied":
+                signed_in_s = p.free_since - p.signed_in_at
+                return (p.busy_s / signed_in_s if signed_in_s > 0 else 0.0, *idle)
+            case "most-skilled":
+                return (-contact.need.score(p.skills), *idle)
+            case "least-skilled":
+                return (sum(p.skills.values()), *idle)
+            case "weighted":
+                w = contact.queue.weights
+                points = w.proficiency * contact.need.score(p.skills) - w.cost * p.cost
+                points += w.desire * sum(p.desire.get(s, 0) for s in contact.need.skills())
+                return (-(points + w.idle * (now - p.free_since)), *idle)
+        return idle
+
+    def best_contact(self, person: Person, now: float) -> Contact | None:
+        able = [x for x in self.contacts.values() if not x.agent and self.may(person, x)]
+        return min(able, key=lambda x: self.urgency(x, now)) if able else None
+
+    def urgency(self, x: Contact, now: float) -> tuple[Any, ...]:
+        q, waited = x.queue, now - x.queued_at
+        if q.bound_s and waited >= q.bound_s:
+            return (0, -(waited - q.bound_s), x.number)
+        points = q.weight * (x.priority + q.ageing * waited)
+        return (1, -points, x.number)
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def enqueue(self, k: c.Enqueue, now: float) -> None:
+        queue = self.queues[k.queue]
+        need = all_of(levels(queue.skills), parse(queue.require), levels(k.skills))
+        self.count += 1
+        contact = Contact(k.interaction, queue, need, queue.priority + k.priority, now, self.count)
+        self.contacts[k.interaction] = contact
+        person = self.best_person(contact, now)
+        if person is not None:
+            self.offer(contact, person, now)
+
+    def offer(self, contact: Contact, person: Person, now: float) -> None:
+        self.offers += 1
+        contact.agent, person.work = person.name, contact.name
+        contact.offer = person.offered = self.offers
+        person.busy_since = now
+        self.decisions.append((contact.name, person.name))
+
+    def look(self, person: Person, now: float) -> None:
+        if person.ready and not person.work:
+            contact = self.best_contact(person, now)
+            if contact is not None:
+                self.offer(contact, person, now)
+
+    def put_down(self, person: Person, now: float) -> None:
+        person.work = ""
+        person.busy_s += now - person.busy_since
+
+    def leave(self, name: str, now: float) -> None:
+        contact = self.contacts.pop(name)
+        if contact.agent:
+            person = self.people[contact.agent]
+            self.put_down(person, now)
+            self.look(person, now)
+
+    def accept(self, name: str, now: float) -> None:
+        contact = self.contacts[name]
+        contact.answered = True
+        self.people[contact.agent].answered += 1
+
+    def reject(self, name: str, now: float) -> None:
+        """The agent has to say that he is ready again."""
+        contact = self.contacts[name]
+        person = self.people[contact.agent]
+        contact.agent = ""
+        self.put_down(person, now)
+        person.ready, person.free_since = False, now
+        other = self.best_person(contact, now)
+        if other is not None:
+            self.offer(contact, other, now)
+
+    def finish(self, name: str, now: float) -> None:
+        person = self.people[self.contacts.pop(name).agent]
+        self.put_down(person, now)
+        person.free_since = now
+        self.look(person, now)
+
+    def ready(self, name: str, now: float) -> None:
+        person = self.people[name]
+        person.ready, person.free_since = True, now
+        self.look(person, now)
+
+    def sign_in(self, name: str, now: float) -> None:
+        person = self.people[name]
+        person.signed_in_at, person.busy_s, person.answered = now, 0.0, 0
+        self.ready(name, now)
+
+    def pause(self, name: str, now: float) -> None:
+        """Only of one who has nothing in hand."""
+        self.people[name].ready = False

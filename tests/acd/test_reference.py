@@ -1,0 +1,134 @@
+"""The fast engine decides as the naive one does, in every policy."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cicswitch.acd import commands as c
+from cicswitch.acd import events as e
+from cicswitch.acd.engine import Engine
+from cicswitch.acd.queue import SELECTIONS
+from tests.acd.naive import Naive, Person
+
+SKILLS = ("en", "ko", "ja", "sales", "tech")
+EVENTS = 100_000 // (len(SELECTIONS) - 1)
+
+
+class Both:
+    """The same random events for both."""
+
+    def __init__(self, select: str, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.engine = Engine(seed=seed, check=True)
+        self.naive = Naive()
+        self.now = 1000.0
+        self.count = 0
+        self.decisions: list[tuple[str, str]] = []
+        for number in range(6):
+            self.define(
+                c.DefineQueue(
+                    queue=f"q{number}",
+                    skills={} if number == 0 else self.levels(2),
+                    require=("", "en or ko >= 40", "not tech")[number % 3],
+                    agents=tuple(f"a{n}" for n in range(0, 30, 2)) if number == 4 else (),
+                    select=select if number < 5 else "longest-idle",
+                    weights=c.Weights(desire=0.5, cost=2.0, idle=0.0 if number % 2 else 0.25),
+                    priority=number,
+                    ageing=(1.0, 0.5, 0.0)[number % 3],
+                    weight=(1.0, 1.0, 2.5)[number % 3],
+                    bound_s=45.0 if number == 3 else 0.0,
+                    ring_s=1e9,
+                    on_fail={"rejected": c.FailRule()},
+                )
+            )
+        for number in range(30):
+            command = c.DefineAgent(
+                agent=f"a{number}",
+                skills=self.levels(3),
+                desire=self.levels(2),
+                cost=float(self.random.randrange(4)),
+            )
+            self.engine.handle(command, self.now)
+            agent = self.engine.agents[command.agent]
+            self.naive.people[command.agent] = Person(
+                command.agent, command.skills, command.desire, command.cost, agent.tie
+            )
+        for number in range(20):
+            self.sign_in(f"a{number}")
+
+    def levels(self, most: int) -> dict[str, int]:
+        names = self.random.sample(SKILLS, self.random.randint(0, most))
+        return {name: self.random.randrange(5, 100, 5) for name in names}
+
+    def define(self, queue: c.DefineQueue) -> None:
+        self.engine.handle(queue, self.now)
+        self.naive.queues[queue.queue] = queue
+
+    def sign_in(self, name: str) -> None:
+        self.engine.handle(c.SignIn(name), self.now)
+        self.naive.sign_in(name, self.now)
+
+    def step(self) -> None:
+        # Whole quarters of a second, so that equal times occur and sums are exact.
+        self.now += self.random.choice((0.0, 0.25, 0.25, 1.0, 3.0))
+        now, naive = self.now, self.naive
+        contacts = list(naive.contacts.values())
+        offered = [x for x in contacts if x.agent and not x.answered]
+        talking = [x for x in contacts if x.answered]
+        waiting = [x for x in contacts if not x.agent]
+        free = [p for p in naive.people.values() if not p.work]
+        kind = self.random.random()
+        if kind < 0.36 and len(waiting) < 60:
+            self.count += 1
+            command = c.Enqueue(
+                interaction=str(self.count),
+                queue=f"q{self.random.randrange(6)}",
+                skills=self.levels(1) if self.random.random() < 0.3 else {},
+                priority=self.random.randrange(0, 12),
+            )
+            self.engine.handle(command, now)
+            naive.enqueue(command, now)
+        elif kind < 0.60 and offered:
+            contact = self.random.choice(offered)
+            number = self.engine.interactions[contact.name].reservation
+            if self.random.random() < 0.85:
+                self.engine.handle(c.Accept(number), now)
+                naive.accept(contact.name, now)
+            else:
+                self.engine.handle(c.Reject(number), now)
+                naive.reject(contact.name, now)
+        elif kind < 0.82 and talking:
+            contact = self.random.choice(talking)
+            self.engine.handle(c.Finish(contact.name), now)
+            naive.finish(contact.name, now)
+        elif kind < 0.88 and waiting + offered:
+            contact = self.random.choice(waiting + offered)
+            self.engine.handle(c.Leave(contact.name), now)
+            naive.leave(contact.name, now)
+        elif free:
+            person = self.random.choice(free)
+            if person.ready:
+                self.engine.handle(c.Pause(person.name, ""), now)
+                naive.pause(person.name, now)
+            elif person.signed_in_at:
+                self.engine.handle(c.Ready(person.name), now)
+                naive.ready(person.name, now)
+            else:
+                self.sign_in(person.name)
+        for event in self.engine.take_events():
+            if isinstance(event, e.Reserved):
+                self.decisions.append((event.interaction, event.agent))
+
+
+@pytest.mark.parametrize("select", [name for name in SELECTIONS if name != "python"])
+def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
+    both = Both(select, seed=len(select))
+    for step in range(EVENTS):
+        both.step()
+        assert both.decisions == both.naive.decisions, f"step {step}"
+        both.decisions.clear()
+        both.naive.decisions.clear()
+    assert both.naive.offers > EVENTS // 10
+    assert both.engine.breached == 0
