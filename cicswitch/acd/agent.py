@@ -11,7 +11,7 @@ from cicswitch.core.timers import Timer
 
 if TYPE_CHECKING:
     from cicswitch.acd.interaction import Assignment
-    from cicswitch.acd.lines import Profile
+    from cicswitch.acd.lines import Line, Profile
 
 __all__ = ["LIVE_MEDIA", "Agent", "AgentState", "Capacity", "Presence"]
 
@@ -109,6 +109,8 @@ class Agent:
         "name",
         "offered",
         "own_bits",
+        "own_lines",
+        "placed",
         "presence",
         "profile",
         "queue",
@@ -135,8 +137,11 @@ class Agent:
         self.tie = tie
         """Decides between equals: drawn from the engine's seed and the name."""
         self.profile: Profile | None = None
+        self.own_lines: list[Line] = []
+        """Those that he serves of the lines that name their agents."""
         self.own_bits = 0
-        """Lines that name their agents, and this one among them."""
+        self.placed = False
+        """Stands in some order of the floor."""
         self.presence = Presence.OFFLINE
         self.away_code = ""
         """The pause code, or why the agent does not respond."""

@@ -20,7 +20,7 @@ from typing import Any
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.agent import Agent
-from cicswitch.acd.floor import Choose
+from cicswitch.acd.floor import MOST_CANDIDATES, Choose
 from cicswitch.acd.interaction import (
     INTERACTION_TABLE,
     Assignment,
@@ -107,19 +107,19 @@ class Engine(Roster):
     def _look(self, now: float) -> None:
         """The invariant that costs nothing: nobody waits beside an agent who may take him."""
         floor = self.floor
-        for order in floor.orders:
-            beside = order.served & floor.waiting
-            if beside:
-                self.breached += 1
-                lines = [line.key.replace("\n", " / ") for line in floor.lines_of(beside)]
-                free = [agent.id for agent in order.walk(beside)][:10]
-                self.events.append(
-                    e.InvariantBroken(
-                        now,
-                        "an interaction waits beside an agent who may take it",
-                        f"lines: {lines}; free: {free}",
-                    )
-                )
+        beside = floor.beside()
+        if not beside:
+            return
+        self.breached += 1
+        lines = floor.lines_of(beside)
+        shown = [
+            f"{line.key!r}: {[agent.id for agent in floor.agents_for(line, 5)]}" for line in lines
+        ]
+        self.events.append(
+            e.InvariantBroken(
+                now, "an interaction waits beside agents who may take it", "; ".join(shown)
+            )
+        )
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -339,7 +339,7 @@ class Engine(Roster):
             return
         line = self._line(interaction, now)
         if interaction.queue.offer_to > 1:
-            for agent in self.floor.agents_for(line, interaction.queue.offer_to, now):
+            for agent in self.floor.agents_for(line, interaction.queue.offer_to):
                 self._reserve(interaction, agent, now)
         else:
             chosen = self._agent_for(line, interaction, now)
@@ -351,8 +351,8 @@ class Engine(Roster):
     def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
         chooser = self.choosers.get(line.queue.name) if self.choosers else None
         if chooser is None:
-            return self.floor.agent_for(line, now)
-        candidates = self.floor.candidates(line)
+            return self.floor.agent_for(line)
+        candidates = self.floor.agents_for(line, MOST_CANDIDATES)
         if not candidates:
             return None
         try:
@@ -475,8 +475,9 @@ class Engine(Roster):
             self._leave_line(interaction)
         self._cancel_ring_timer(interaction)
         interaction.ring += 1
-        if ring.queue and ring.queue in self.queues:
-            self._hand_over(interaction, self.queues[ring.queue], "overflow", now)
+        to = self.queues.get(ring.queue)
+        if to is not None and to is not interaction.queue:
+            self._hand_over(interaction, to, "overflow", now)
         else:
             if ring.skills:
                 interaction.levels = {**interaction.levels, **ring.skills}

@@ -3,9 +3,10 @@
     floor.agent_for(line, now)         the free agent whom the queue's policy chooses
     floor.work_for(agent, now)         the most urgent interaction that a free agent may take
 
-Both cost O(log n) in agents and interactions (see `order` and `lines`); the second looks at each
-line that the agent serves and somebody waits in. `refresh` has to follow every change of what an
-agent may take.
+The first costs O(log n) in agents: policies that look at the agent alone share a tree for each key
+(see `order`), and policies that score him for what is asked for have one for each line. The second
+looks at the head of each line that the agent serves. `refresh` has to follow every change of what
+an agent may take.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cicswitch.acd.lines import Line, Profile, Tier, bits
+from cicswitch.acd.lines import Line, Profile
 from cicswitch.acd.order import Order
-from cicswitch.acd.skills import levels
+from cicswitch.acd.skills import ANYBODY
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
@@ -35,6 +36,7 @@ _ORDER_OF = {
     "least-occupied": LEAST_OCCUPIED,
     "fewest-answered": FEWEST_ANSWERED,
 }
+_RANKED = ("most-skilled", "least-skilled", "weighted")
 _MOST_LINES = 4096
 MOST_CANDIDATES = 100
 """So many a policy in Python sees, those who have been idle longest."""
@@ -47,17 +49,19 @@ class Floor:
         self.profiles: dict[str, Profile] = {}
         self.lines: dict[str, Line] = {}
         self.orders = [Order() for _ in range(4)]
-        """Who is free, by the keys of the policies."""
+        """Who is free, by the keys of the policies that lines share."""
         self.staff = Order()
         """Who is signed in, by what he could serve."""
         self.present: set[str] = set()
         self.waiting = 0
-        """Mask of the tiers of all lines in which somebody waits."""
+        """Mask of the lines in which somebody waits."""
+        self.ranked = 0
+        """Mask of the ranked lines that somebody is free for."""
         self.media: dict[str, int] = {}
-        """Masks of the tiers by medium."""
+        """Masks of the lines by medium."""
         self.direct: dict[str, dict[str, Line]] = {}
         """By agent: the lines to him, while somebody waits in them."""
-        self._tiers: list[Tier | None] = []
+        self._by_bit: list[Line | None] = []
         self._free_bits: list[int] = []
 
     # -- agents ----------------------------------------------------------------------------------
@@ -71,9 +75,10 @@ class Floor:
         profile = self.profiles.get(key)
         if profile is None:
             profile = self.profiles[key] = Profile(key, agent)
-            for line in list(self.lines.values()):
-                if line.members is None:
-                    profile.bits |= self._admit(line, profile)
+            for line in self.lines.values():
+                if line.members is None and _admit(line, profile):
+                    profile.lines.append(line)
+                    profile.bits |= line.mask
         return profile
 
     def join(self, agent: Agent) -> None:
@@ -82,10 +87,13 @@ class Floor:
         profile = self.profile_of(agent)
         agent.profile = profile
         profile.agents[agent.id] = agent
-        agent.own_bits = 0
-        for line in list(self.lines.values()):
-            if line.members is not None and not line.direct and agent.id in line.members:
-                agent.own_bits |= self._admit(line, profile)
+        for line in self.lines.values():
+            members = line.members
+            if members is None or line.direct or agent.id not in members:
+                continue
+            if _admit(line, profile):
+                agent.own_lines.append(line)
+                agent.own_bits |= line.mask
         self.sign(agent)
 
     def sign(self, agent: Agent) -> None:
@@ -104,17 +112,28 @@ class Floor:
         profile = agent.profile
         if profile is None:
             return
-        agent.profile = None
-        del profile.agents[agent.id]
-        for order in self.orders:
-            order.remove(agent)
+        self._withdraw(agent, profile)
         self.staff.remove(agent)
         self.present.discard(agent.id)
+        agent.profile = None
+        agent.own_lines = []
+        agent.own_bits = 0
+        del profile.agents[agent.id]
         if not profile.agents:
             del self.profiles[profile.key]
 
+    def _withdraw(self, agent: Agent, profile: Profile) -> None:
+        for order in self.orders:
+            order.remove(agent)
+        for lines in (profile.lines, agent.own_lines):
+            for line in lines:
+                if line.ranked is not None:
+                    line.ranked.remove(agent)
+                    if not line.ranked:
+                        self.ranked &= ~line.mask
+
     def open_bits(self, agent: Agent) -> int:
-        """The tiers that an agent may take from now."""
+        """The lines that an agent may take from now."""
         profile = agent.profile
         if profile is None or not agent.open:
             return 0
@@ -122,18 +141,31 @@ class Floor:
         if not serves:
             return 0
         mask = 0
-        for medium, tiers in self.media.items():
-            may = serves & tiers
+        for medium, lines in self.media.items():
+            may = serves & lines
             if may and agent.may_take(medium):
                 mask |= may
         return mask
 
     def refresh(self, agent: Agent) -> None:
         """Put an agent into his places in the orders, or out of them."""
+        profile = agent.profile
+        if profile is None:
+            return
         mask = self.open_bits(agent)
+        if not mask:
+            if agent.placed:
+                agent.placed = False
+                self._withdraw(agent, profile)
+            return
+        agent.placed = True
         for index, order in enumerate(self.orders):
             if order.lines:
                 self._put(index, order, agent, mask & order.lines)
+        for lines in (profile.lines, agent.own_lines):
+            for line in lines:
+                if line.ranked is not None:
+                    self._rank(line, agent, profile, mask)
 
     def _put(self, index: int, order: Order, agent: Agent, own: int) -> None:
         if not own:
@@ -149,6 +181,20 @@ class Floor:
             order.put(agent, occupied, agent.free_since, own)
         else:
             order.put(agent, float(agent.answered), agent.free_since, own)
+
+    def _rank(self, line: Line, agent: Agent, profile: Profile, mask: int) -> None:
+        """An agent's place in a line that scores: most points first, then longest idle."""
+        order = line.ranked
+        assert order is not None
+        if mask & line.mask:
+            # Points for idle seconds grow for all alike, so the order of two agents stays.
+            idle = line.queue.idle_points * agent.free_since
+            order.put(agent, idle - line.scores[profile.key], agent.free_since, 1)
+            self.ranked |= line.mask
+        else:
+            order.remove(agent)
+            if not order:
+                self.ranked &= ~line.mask
 
     # -- lines -----------------------------------------------------------------------------------
 
@@ -173,81 +219,66 @@ class Floor:
         key = f"{queue.name}\n{medium}\n@\n" + "\n".join(sorted(agents))
         line = self.lines.get(key)
         if line is None:
-            line = Line(key, queue, medium, _NOBODY_ASKED, frozenset(agents), direct=True)
+            line = Line(key, queue, medium, ANYBODY, frozenset(agents), direct=True)
             self.lines[key] = queue.lines[key] = line
         line.used_at = now
         return line
 
     def _open(self, line: Line) -> None:
-        self.lines[line.key] = line.queue.lines[line.key] = line
-        changed: list[Agent] = []
-        if line.members is None:
-            for profile in self.profiles.values():
-                bit = self._admit(line, profile)
-                if bit:
-                    profile.bits |= bit
-                    changed.extend(profile.agents.values())
+        queue = line.queue
+        self.lines[line.key] = queue.lines[line.key] = line
+        if self._free_bits:
+            bit = self._free_bits.pop()
+            self._by_bit[bit] = line
         else:
-            changed = self._admit_members(line)
-        self._rewrite(changed)
+            bit = len(self._by_bit)
+            self._by_bit.append(line)
+        line.bit, line.mask = bit, 1 << bit
+        self.media[line.medium] = self.media.get(line.medium, 0) | line.mask
+        if queue.select in _RANKED:
+            line.ranked = Order()
+        else:
+            self.orders[order_of(queue.select)].lines |= line.mask
+        served: list[Agent] = []
+        for profile in self.profiles.values():
+            members = line.members
+            if members is None:
+                if _admit(line, profile):
+                    profile.lines.append(line)
+                    profile.bits |= line.mask
+                    served.extend(profile.agents.values())
+            else:
+                for name in sorted(members.intersection(profile.agents)):
+                    if _admit(line, profile):
+                        agent = profile.agents[name]
+                        agent.own_lines.append(line)
+                        agent.own_bits |= line.mask
+                        served.append(agent)
+        self._rewrite(served, line)
 
-    def _admit_members(self, line: Line) -> list[Agent]:
-        members = line.members
-        assert members is not None
-        changed = []
-        for profile in list(self.profiles.values()):
-            for name in members.intersection(profile.agents):
-                bit = self._admit(line, profile)
-                if bit:
-                    profile.agents[name].own_bits |= bit
-                    changed.append(profile.agents[name])
-        return changed
-
-    def _rewrite(self, agents: list[Agent]) -> None:
-        """As `refresh` for each, in one pass over the orders."""
-        for index, order in enumerate(self.orders):
-            if order.lines:
-                for agent in agents:
-                    own = self.open_bits(agent) & order.lines
-                    if not own or not order.rewrite(agent, own):
-                        self._put(index, order, agent, own)
-                order.recount()
-        for agent in agents:
+    def _rewrite(self, served: list[Agent], line: Line) -> None:
+        """A line is new or gone: as `refresh` for all who serve it, in one pass over the tree."""
+        shared = None if line.ranked is not None else order_of(line.queue.select)
+        for agent in served:
             profile = agent.profile
-            if agent.presence and profile is not None:
+            assert profile is not None
+            if agent.presence:
                 serves = profile.bits | agent.own_bits
                 if not serves or not self.staff.rewrite(agent, serves):
                     self.sign(agent)
+            mask = self.open_bits(agent)
+            agent.placed = mask != 0
+            if shared is None:
+                if not line.closed:
+                    self._rank(line, agent, profile, mask)
+                continue
+            order = self.orders[shared]
+            own = mask & order.lines
+            if not own or not order.rewrite(agent, own):
+                self._put(shared, order, agent, own)
+        if shared is not None:
+            self.orders[shared].recount()
         self.staff.recount()
-
-    def _admit(self, line: Line, profile: Profile) -> int:
-        """The bit of the tier in which a profile serves a line; 0 if it does not."""
-        if not line.need.meets(profile.skills):
-            return 0
-        score = _score(line, profile)
-        tiers = line.tiers
-        for at, tier in enumerate(tiers):
-            if tier.score == score:
-                return tier.mask
-            if tier.score < score:
-                return self._new_tier(line, score, at)
-        return self._new_tier(line, score, len(tiers))
-
-    def _new_tier(self, line: Line, score: float, at: int) -> int:
-        if self._free_bits:
-            bit = self._free_bits.pop()
-        else:
-            bit = len(self._tiers)
-            self._tiers.append(None)
-        tier = Tier(line, bit, score)
-        self._tiers[bit] = tier
-        line.tiers.insert(at, tier)
-        line.mask |= tier.mask
-        self.media[line.medium] = self.media.get(line.medium, 0) | tier.mask
-        self.orders[order_of(line.queue.select)].lines |= tier.mask
-        if line.waiting:
-            self.waiting |= tier.mask
-        return tier.mask
 
     def close(self, line: Line) -> None:
         """Take a line away in which nobody waits."""
@@ -257,25 +288,27 @@ class Floor:
         mask = line.mask
         if not mask:
             return
-        changed: list[Agent] = []
+        served: list[Agent] = []
         for profile in self.profiles.values():
-            if profile.bits & mask:
-                profile.bits &= ~mask
-                changed.extend(profile.agents.values())
-            if line.members is not None:
-                for name in line.members.intersection(profile.agents):
-                    profile.agents[name].own_bits &= ~mask
-                    changed.append(profile.agents[name])
-        self._rewrite(changed)
-        for tier in line.tiers:
-            self._tiers[tier.bit] = None
-            self._free_bits.append(tier.bit)
+            if line.members is None:
+                if profile.bits & mask:
+                    profile.bits &= ~mask
+                    profile.lines.remove(line)
+                    served.extend(profile.agents.values())
+            else:
+                for name in sorted(line.members.intersection(profile.agents)):
+                    agent = profile.agents[name]
+                    if agent.own_bits & mask:
+                        agent.own_bits &= ~mask
+                        agent.own_lines.remove(line)
+                        served.append(agent)
         for order in self.orders:
             order.lines &= ~mask
         self.media[line.medium] &= ~mask
-        self.waiting &= ~mask
-        line.tiers.clear()
-        line.mask = 0
+        self.ranked &= ~mask
+        self._rewrite(served, line)
+        self._by_bit[line.bit] = None
+        self._free_bits.append(line.bit)
 
     def _drop_unused(self) -> None:
         """Half of the lines in which nobody waits, those used longest ago."""
@@ -290,11 +323,12 @@ class Floor:
         """An interaction takes its place in a line."""
         line.push(interaction)
         line.queue.waiting += 1
-        self.waiting |= line.mask
-        if line.direct:
-            assert line.members is not None
-            for name in line.members:
-                self.direct.setdefault(name, {})[line.key] = line
+        if line.waiting == 1:
+            self.waiting |= line.mask
+            if line.direct:
+                assert line.members is not None
+                for name in line.members:
+                    self.direct.setdefault(name, {})[line.key] = line
 
     def take(self, line: Line, interaction: Interaction) -> None:
         """An interaction leaves its place."""
@@ -312,55 +346,34 @@ class Floor:
                     del self.direct[name]
             self.close(line)
 
+    def beside(self) -> int:
+        """The lines in which somebody waits although somebody is free for them: 0, always."""
+        beside = self.ranked & self.waiting
+        for order in self.orders:
+            beside |= order.served & self.waiting
+        return beside
+
     # -- matching --------------------------------------------------------------------------------
 
     def serves(self, line: Line) -> bool:
         """Whether somebody who is free may take from a line."""
+        if line.ranked is not None:
+            return bool(line.ranked)
         return bool(self.orders[order_of(line.queue.select)].served & line.mask)
 
-    def agent_for(self, line: Line, now: float) -> Agent | None:
+    def agent_for(self, line: Line) -> Agent | None:
         """The free agent whom the queue's policy chooses for a line that is not direct."""
-        queue = line.queue
-        order = self.orders[order_of(queue.select)]
-        served = order.served & line.mask
-        if not served:
-            return None
-        if queue.select == "weighted" and queue.definition.weights.idle:
-            # Within a tier who is idle longest scores most; across tiers the sum decides.
-            points = queue.definition.weights.idle
-            best: Agent | None = None
-            most = 0.0
-            for tier in line.tiers:
-                if served & tier.mask:
-                    agent = order.find(tier.mask)
-                    assert agent is not None
-                    score = tier.score + points * (now - agent.free_since)
-                    if best is None or score > most or (score == most and _idler(agent, best)):
-                        best, most = agent, score
-            return best
-        for tier in line.tiers:
-            if served & tier.mask:
-                return order.find(tier.mask)
-        return None
+        if line.ranked is not None:
+            return line.ranked.find(1)
+        return self.orders[order_of(line.queue.select)].find(line.mask)
 
-    def agents_for(self, line: Line, most: int, now: float) -> list[Agent]:
-        """The first so many whom the policy chooses, one after the other."""
+    def agents_for(self, line: Line, most: int) -> list[Agent]:
+        """The first so many whom the policy chooses."""
+        order, mask = line.ranked, 1
+        if order is None:
+            order, mask = self.orders[order_of(line.queue.select)], line.mask
         found: list[Agent] = []
-        while len(found) < most:
-            agent = self.agent_for(line, now)
-            if agent is None:
-                break
-            found.append(agent)
-            for order in self.orders:
-                order.remove(agent)
-        for agent in found:
-            self.refresh(agent)
-        return found
-
-    def candidates(self, line: Line, most: int = MOST_CANDIDATES) -> list[Agent]:
-        """The free agents who may take from a line, longest idle first."""
-        found: list[Agent] = []
-        for agent in self.orders[order_of(line.queue.select)].walk(line.mask):
+        for agent in order.walk(mask):
             found.append(agent)
             if len(found) >= most:
                 break
@@ -374,35 +387,42 @@ class Floor:
         profile = agent.profile
         if profile is None or not agent.open:
             return None
-        serves = (profile.bits | agent.own_bits) & self.waiting
-        if serves:
-            serves &= self.open_bits(agent)
-        tiers = self._tiers
-        while serves:
-            low = serves & -serves
-            serves ^= low
-            tier = tiers[low.bit_length() - 1]
-            assert tier is not None
-            line = tier.line
-            queue = line.queue
-            if queue.bound_s:
-                oldest = line.oldest()
-                if oldest is not None and now - oldest.queued_at >= queue.bound_s:
-                    # Past the bound the one who has been past it longest goes before all others.
-                    over = now - oldest.queued_at - queue.bound_s + 1e-9
-                    if over > late or (
-                        over == late and best is not None and oldest.sequence < best.sequence
+        medium, may = "", False
+        if (profile.bits | agent.own_bits) & self.waiting:
+            for lines in (profile.lines, agent.own_lines):
+                for line in lines:
+                    if not line.waiting:
+                        continue
+                    if line.medium != medium:
+                        medium = line.medium
+                        may = agent.may_take(medium)
+                    if not may:
+                        continue
+                    queue = line.queue
+                    if queue.bound_s:
+                        oldest = line.oldest()
+                        if oldest is not None and now - oldest.queued_at >= queue.bound_s:
+                            # Past the bound: who has been past it longest goes before all others.
+                            over = now - oldest.queued_at - queue.bound_s + 1e-9
+                            if over > late or (
+                                over == late
+                                and best is not None
+                                and oldest.sequence < best.sequence
+                            ):
+                                best, best_line, late = oldest, line, over
+                            continue
+                    if late:
+                        continue
+                    head = line.head()
+                    if head is None:
+                        continue
+                    points = queue.urgency(head, now)
+                    if (
+                        best is None
+                        or points > most
+                        or (points == most and head.sequence < best.sequence)
                     ):
-                        best, best_line, late = oldest, line, over
-                    continue
-            if late:
-                continue
-            head = line.head()
-            if head is None:
-                continue
-            points = queue.urgency(head, now)
-            if best is None or points > most or (points == most and head.sequence < best.sequence):
-                best, best_line, most = head, line, points
+                        best, best_line, most = head, line, points
         if self.direct and not late:
             for line in self.direct.get(agent.id, {}).values():
                 head = line.head()
@@ -426,56 +446,45 @@ class Floor:
             return not line.members.isdisjoint(self.present)
         return bool(self.staff.served & line.mask)
 
-    def tier(self, bit: int) -> Tier | None:
-        """The tier of a bit."""
-        return self._tiers[bit]
-
     def lines_of(self, mask: int) -> list[Line]:
         """The lines of a mask."""
-        found: dict[str, Line] = {}
-        for bit in bits(mask):
-            tier = self._tiers[bit]
-            if tier is not None:
-                found[tier.line.key] = tier.line
-        return list(found.values())
-
-
-_NOBODY_ASKED = levels({})
+        return [line for line in self._by_bit if line is not None and line.mask & mask]
 
 
 def order_of(select: str) -> int:
-    """Which order a policy looks in."""
+    """Which of the shared orders a policy looks in."""
     return _ORDER_OF.get(select, LONGEST_IDLE)
-
-
-def _idler(agent: Agent, other: Agent) -> bool:
-    if agent.free_since != other.free_since:
-        return agent.free_since < other.free_since
-    return agent.tie < other.tie
 
 
 def _used_at(line: Line) -> float:
     return line.used_at
 
 
-def _score(line: Line, profile: Profile) -> float:
-    """The points that decide a profile's tier; the greatest is tried first."""
-    select = line.queue.select
-    if select == "most-skilled":
-        return float(line.need.score(profile.skills))
-    if select == "least-skilled":
-        # Generalists are kept free: who brings least beside what is asked for goes first.
+def _admit(line: Line, profile: Profile) -> bool:
+    """Whether a profile serves a line; its points are kept where the policy asks for them."""
+    if not line.need.meets(profile.skills):
+        return False
+    if line.ranked is not None:
+        line.scores[profile.key] = score_of(line.queue, line.need, profile)
+    return True
+
+
+def score_of(queue: Queue, need: Need, profile: Profile) -> float:
+    """The points of a profile; who is free and has most is chosen."""
+    if queue.select == "most-skilled":
+        return float(need.score(profile.skills))
+    if queue.select == "least-skilled":
+        # Generalists are kept free: who brings least goes first.
         return -float(sum(profile.skills.values()))
-    if select == "weighted":
-        return static_score(line.queue.definition.weights, line.need, profile)
-    return 0.0
+    return static_score(queue.definition.weights, need, profile)
 
 
 def static_score(weights: Weights, need: Need, profile: Profile) -> float:
     """The part of the weighted score that time does not change."""
-    named = need.skills()
     points: float = weights.proficiency * need.score(profile.skills)
-    points += weights.desire * sum([profile.desire.get(skill, 0) for skill in sorted(named)])
+    points += weights.desire * sum(
+        [profile.desire.get(skill, 0) for skill in sorted(need.skills())]
+    )
     points -= weights.cost * profile.cost
     for name, weight in weights.attributes.items():
         points += weight * profile.attributes.get(name, 0.0)

@@ -51,11 +51,19 @@ def _floor(engine: Engine) -> list[str]:
             if bool(should) != any(each is agent for each in listed):
                 wrong.append(f"order {index}: {agent.id} is in it wrongly, or is not")
         for line in floor.lines.values():
-            for tier in line.tiers:
-                if tier.mask & order.lines:
-                    able = [a for a in listed if floor.open_bits(a) & tier.mask]
-                    if order.find(tier.mask) is not (able[0] if able else None):
-                        wrong.append(f"order {index}: finds another for {line.key!r}")
+            if line.mask & order.lines:
+                able = [a for a in listed if floor.open_bits(a) & line.mask]
+                if order.find(line.mask) is not (able[0] if able else None):
+                    wrong.append(f"order {index}: finds another for {line.key!r}")
+    for line in floor.lines.values():
+        if line.ranked is not None:
+            ranked = {agent.id for agent in line.ranked.walk(1)}
+            if ranked != {a.id for a in engine.agents.values() if floor.open_bits(a) & line.mask}:
+                wrong.append(f"line {line.key!r}: others are ranked than are free for it")
+            if bool(floor.ranked & line.mask) != bool(ranked):
+                wrong.append(f"line {line.key!r}: the mask of ranked lines is wrong")
+    if floor.beside():
+        wrong.append("somebody waits beside a free agent")
     return wrong
 
 

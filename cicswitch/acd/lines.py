@@ -4,38 +4,29 @@ A `Line` is a queue, a medium and a need; interactions that ask for the same sta
 heap. A `Profile` is a distinct set of what an agent brings; whether it may serve a line, and how
 well, is worked out once, when the line or the profile is new.
 
-The profiles that serve a line with the same score make a `Tier` of it, and each tier has a number.
-Sets of tiers are the bits of one int: those that a profile serves, those in which somebody waits.
-A match is an AND, and a look at the few bits that are left.
+Lines have numbers, and sets of them are the bits of one int: those that a profile serves, those in
+which somebody waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
     from cicswitch.acd.interaction import Interaction
+    from cicswitch.acd.order import Order
     from cicswitch.acd.queue import Queue
     from cicswitch.acd.skills import Need
 
-__all__ = ["Line", "Profile", "Tier", "bits"]
-
-
-def bits(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set, from the lowest."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+__all__ = ["Line", "Profile"]
 
 
 class Profile:
     """Agents who bring the same."""
 
-    __slots__ = ("agents", "attributes", "bits", "cost", "desire", "key", "skills")
+    __slots__ = ("agents", "attributes", "bits", "cost", "desire", "key", "lines", "skills")
 
     def __init__(self, key: str, agent: Agent) -> None:
         self.key = key
@@ -44,20 +35,10 @@ class Profile:
         self.cost = agent.cost
         self.attributes = dict(agent.attributes)
         self.agents: dict[str, Agent] = {}
+        self.lines: list[Line] = []
+        """Those that they serve, of the lines that name no agents."""
         self.bits = 0
-        """Mask of the tiers that they serve, of lines that name no agents."""
-
-
-class Tier:
-    """The profiles that serve a line with the same score."""
-
-    __slots__ = ("bit", "line", "mask", "score")
-
-    def __init__(self, line: Line, bit: int, score: float) -> None:
-        self.line = line
-        self.bit = bit
-        self.mask = 1 << bit
-        self.score = score
+        """The same as a mask."""
 
 
 class Line:
@@ -66,6 +47,7 @@ class Line:
     __slots__ = (
         "_heap",
         "_oldest",
+        "bit",
         "closed",
         "direct",
         "key",
@@ -74,7 +56,8 @@ class Line:
         "members",
         "need",
         "queue",
-        "tiers",
+        "ranked",
+        "scores",
         "used_at",
         "waiting",
     )
@@ -96,11 +79,15 @@ class Line:
         self.members = members
         """Who alone may serve it; None: everybody who meets the need."""
         self.direct = direct
-        """It stands at its members, whatever their skills, and has no tiers."""
-        self.tiers: list[Tier] = []
-        """In the order in which the queue's policy tries them."""
+        """It stands at its members, whatever their skills."""
+        self.bit = -1
         self.mask = 0
-        """All tiers of the line."""
+        """The bit of the line; none if it is direct."""
+        self.ranked: Order | None = None
+        """Who is free for it, where the policy scores agents for what is asked for; other
+        policies look in an order that all lines share."""
+        self.scores: dict[str, float] = {}
+        """Points of the profiles that serve it, for such a policy."""
         self.closed = False
         """The queue has changed, or nobody has used it: look for another."""
         self.waiting = 0

@@ -131,6 +131,9 @@ class Order:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def __bool__(self) -> bool:
+        return self._root is not None
+
     @property
     def served(self) -> int:
         """The mask of the lines that somebody in here may take."""

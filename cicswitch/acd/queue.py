@@ -64,6 +64,7 @@ class Queue:
         "goal_points",
         "goal_s",
         "handle_s",
+        "idle_points",
         "lines",
         "name",
         "need",
@@ -99,6 +100,8 @@ class Queue:
         self.goal_s = definition.goal_s
         self.goal_points = definition.goal_points
         self.bound_s = definition.bound_s
+        self.idle_points = definition.weights.idle if definition.select == "weighted" else 0.0
+        """Points that an agent gains for each second of being free."""
         self.ring_s = definition.ring_s
         self.wrap_up_s = definition.wrap_up_s
         self.offer_to = definition.offer_to

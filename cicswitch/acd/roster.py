@@ -354,9 +354,9 @@ class Roster:
             self._leave_if_empty(now)
             return
         self._restate(agent, now)
-        self.floor.refresh(agent)
         if agent.open:
-            self._work(agent, now)
+            self._work(agent, now)  # before he takes his places: where much waits, he needs none
+        self.floor.refresh(agent)
 
     def _restate(self, agent: Agent, now: float) -> None:
         """Derive the state, and book the seconds of the old one if it is another."""
