@@ -32,12 +32,13 @@ from cicswitch.acd.interaction import (
 from cicswitch.acd.lines import Line
 from cicswitch.acd.queue import Queue, QueueView
 from cicswitch.acd.roster import Roster
-from cicswitch.acd.skills import Need, SkillsError, all_of, levels, parse
+from cicswitch.acd.skills import ANYBODY, Need, SkillsError, all_of, levels, parse
 from cicswitch.core.errors import Conflict, NotFound
 
 __all__ = ["Engine", "QueueView"]
 
 _REDIALS = 10_000
+_NEEDS = 4096
 
 
 class Engine(Roster):
@@ -50,6 +51,7 @@ class Engine(Roster):
         self.check = check
         """Look at the invariants after every command; a breach is an event."""
         self.breached = 0
+        self._needs: dict[tuple[object, ...], Need] = {}
         self._abandoned: dict[tuple[str, str], tuple[float, float]] = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             c.DefineQueue: self._define_queue,
@@ -230,10 +232,7 @@ class Engine(Roster):
         queue = self._queue(command.queue)
         if command.interaction in self.interactions:
             raise Conflict(f'interaction "{command.interaction}" is in a queue already')
-        try:
-            need = all_of(levels(command.skills), parse(command.require))
-        except SkillsError as error:
-            raise Conflict(f'"{command.interaction}": require: expected {error}') from None
+        need = self._own_need(command)
         queued_at = command.queued_at or self._old_place(queue, command.customer, now)
         self._sequence += 1
         interaction = Interaction(
@@ -308,8 +307,24 @@ class Engine(Roster):
 
     # -- interactions: places --------------------------------------------------------------------
 
+    def _own_need(self, command: c.Enqueue) -> Need:
+        """What an interaction asks for by itself; the same need is the same object, mostly."""
+        if not command.skills and not command.require:
+            return ANYBODY
+        key = (command.require, *sorted(command.skills.items()))
+        need = self._needs.get(key)
+        if need is None:
+            try:
+                need = all_of(levels(command.skills), parse(command.require))
+            except SkillsError as error:
+                raise Conflict(f'"{command.interaction}": require: expected {error}') from None
+            if len(self._needs) >= _NEEDS:
+                self._needs.clear()
+            self._needs[key] = need
+        return need
+
     def _need(self, interaction: Interaction) -> Need:
-        need = all_of(interaction.queue.need, interaction.need)
+        need = interaction.queue.asked(interaction.need)
         return need.relax(interaction.levels) if interaction.levels else need
 
     def _line(self, interaction: Interaction, now: float) -> Line:

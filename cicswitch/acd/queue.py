@@ -53,6 +53,7 @@ class Queue:
     match reads attributes and nothing else."""
 
     __slots__ = (
+        "_asked",
         "_handled",
         "_level_at",
         "_met",
@@ -91,6 +92,7 @@ class Queue:
     def define(self, definition: DefineQueue) -> None:
         """Take over a definition. Raises `SkillsError`."""
         self.need: Need = all_of(levels(definition.skills), parse(definition.require))
+        self._asked: dict[str, Need] = {}
         self.definition = definition
         self.select = definition.select
         self.priority = definition.priority
@@ -107,6 +109,15 @@ class Queue:
         self.offer_to = definition.offer_to
         self.plain = self.weight == 1.0 and not self.goal and not self.bound_s
         """Urgency is priority and age alone."""
+
+    def asked(self, own: Need) -> Need:
+        """What an interaction that asks for `own` asks for in this queue."""
+        need = self._asked.get(own.key)
+        if need is None:
+            if len(self._asked) >= 4096:
+                self._asked.clear()
+            need = self._asked[own.key] = all_of(self.need, own)
+        return need
 
     def rule(self, outcome: str) -> FailRule:
         """What an offer that ended so does to the agent."""
