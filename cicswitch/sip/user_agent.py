@@ -133,21 +133,41 @@ class UserAgent:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one whole message cut from a stream by `framing.StreamFramer`."""
-        if self.tap is not None:
-            self.tap("in", flow, data)
+        for message, seen_from in self.read([(data, flow)]):
+            self.handle(message, seen_from, now)
+
+    def read(self, batch: list[tuple[bytes, Flow]]) -> list[tuple[Request | Response, Flow]]:
+        """Parse messages for `handle`. What is malformed is answered or counted, and left out."""
+        tap = self.tap
+        messages: list[tuple[Request | Response, Flow]] = []
+        for data, flow in batch:
+            if tap is not None:
+                tap("in", flow, data)
+            try:
+                messages.append((parse(data), flow))
+            except ParseError as error:
+                if data.strip(b"\r\n\x00 "):
+                    self._malformed(error, flow)
+            except UriError:
+                self.counters["malformed"] += 1
+        return messages
+
+    def handle(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """Take a message that was read."""
         try:
-            message = parse(data)
             if isinstance(message, Response):
                 self._response(message, now)
             else:
                 self._request(message, flow, now)
         except ParseError as error:
-            if data.strip(b"\r\n\x00 "):
-                self.counters["malformed"] += 1
-            if error.status and error.request is not None:
-                self._stateless(error.request, flow, error.status, "", ())
+            self._malformed(error, flow)
         except UriError:
             self.counters["malformed"] += 1
+
+    def _malformed(self, error: ParseError, flow: Flow) -> None:
+        self.counters["malformed"] += 1
+        if error.status and error.request is not None:
+            self._stateless(error.request, flow, error.status, "", ())
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         """The shell could not send to `flow`, or its connection is gone.

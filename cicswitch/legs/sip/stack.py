@@ -65,7 +65,7 @@ class SipStack:
         *,
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
-        keep_ladder: Callable[[float, str, str, bytes], None],
+        keep_ladder: Callable[[float, str, str, Sequence[Any]], None],
         resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
@@ -188,9 +188,13 @@ class SipStack:
 
     # -- the pump --------------------------------------------------------------------------------
 
-    def _received(self, data: bytes, flow: Flow) -> None:
-        self.now = now = self._clock.now()
-        self.agent.receive(data, flow, now)
+    def _received(self, batch: list[tuple[bytes, Flow]]) -> None:
+        """Parse all, then act on each: a parser that goes on is faster than one that starts."""
+        agent = self.agent
+        for message, flow in agent.read(batch):
+            self.now = now = self._clock.now()
+            agent.handle(message, flow, now)
+            self._pump()
         self.pump()
 
     def _flow_failed(self, flow: Flow) -> None:
@@ -217,8 +221,11 @@ class SipStack:
 
     def pump(self) -> None:
         """Act on the core's events and send what it wants to send, until it wants no more."""
-        if self._pumping:
-            return
+        if not self._pumping:
+            self._pump()
+            self._rearm()
+
+    def _pump(self) -> None:
         self._pumping = True
         agent, send = self.agent, self.transports.send
         try:
@@ -233,7 +240,6 @@ class SipStack:
                     break
         finally:
             self._pumping = False
-        self._rearm()
 
     def _act(self, event: sip.Event) -> None:
         handler = self._handlers.get(type(event))
