@@ -28,10 +28,9 @@ _SWEEP_S = 10.0
 _SORT_AT = 256
 """Messages put aside at most."""
 
-_Row = tuple[float, str, Flow, bytes, bytes, bool]
-_Kept = tuple[float, str, str, bytes, bytes, bool]
+_Row = tuple[float, str, str, bytes, bytes, bool]
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[_Kept]).decode
+_decode = msgspec.msgpack.Decoder(list[_Row]).decode
 
 
 class Step:
@@ -65,20 +64,6 @@ def parse_ladder(data: bytes) -> list[Step]:
     ]
 
 
-def _packed(rows: list[_Row]) -> bytes:
-    return _encode(
-        [
-            (at, direction, _peer(flow), line, cseq, sdp)
-            for at, direction, flow, line, cseq, sdp in rows
-        ]
-    )
-
-
-def _peer(flow: Flow) -> str:
-    host, port = flow.remote
-    return f"{flow.listener.transport} {host}:{port}"
-
-
 class Ladder:
     """A tap of the user agent."""
 
@@ -86,7 +71,7 @@ class Ladder:
         self,
         wheel: TimerWheel,
         clock: Callable[[], float],
-        keep: Callable[[float, str, str, bytes], None],
+        keep: Callable[[float, str, str, list[_Row]], None],
         live: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._wheel = wheel
@@ -121,12 +106,15 @@ class Ladder:
                     self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep)
             elif len(rows) >= _MAX_STEPS:
                 continue
-            at = data.find(b"\nCSeq: ")
+            # Nearly always it is the next line.
+            at = data.find(b"\nCSeq: ", max(at, 0))
+            if at < 0:
+                at = data.find(b"\nCSeq: ")
             rows.append(
                 (
                     now,
                     direction,
-                    flow,
+                    flow.name,
                     data[: data.find(b"\r")],
                     data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
                     data[-4:] != b"\r\n\r\n",
@@ -136,7 +124,7 @@ class Ladder:
     def raw(self, call_id: str) -> bytes:
         """The steps of a call that is in memory, for `parse_ladder`."""
         self._sort()
-        return _packed(self._calls.get(call_id.encode(), []))
+        return _encode(self._calls.get(call_id.encode(), []))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""
@@ -172,7 +160,7 @@ class Ladder:
     def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
         rows = self._calls.pop(call_id, None)
         if rows:
-            self._keep(now, interaction, leg, _packed(rows))
+            self._keep(now, interaction, leg, rows)
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""
