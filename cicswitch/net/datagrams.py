@@ -18,7 +18,7 @@ log = structlog.get_logger("net")
 _DATAGRAM = 65_536
 _BATCH = 128
 """Datagrams that one wake-up hands on before timers and streams have their turn."""
-_POLL_S = 0.002
+_POLL_S = 0.004
 _BUSY_AFTER = 8
 _FLOWS = 10_000
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)

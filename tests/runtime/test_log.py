@@ -151,8 +151,19 @@ def test_a_level_of_the_standard_logger_is_known_by_its_name() -> None:
     assert [line["level"] for line in said(stream.getvalue())] == ["warning", "error", "critical"]
 
 
+class Flushed(io.StringIO):
+    """A stream whose flush can be awaited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushed = asyncio.Event()
+
+    def flush(self) -> None:
+        self.flushed.set()
+
+
 async def test_lines_wait_for_one_another_and_keep_their_order_and_times() -> None:
-    out = io.StringIO()
+    out = Flushed()
     log.configure("info", "json", True, out)
     logger = structlog.get_logger("test")
     log.gather()
@@ -167,8 +178,9 @@ async def test_lines_wait_for_one_another_and_keep_their_order_and_times() -> No
     logger.info("fourth")
     await asyncio.to_thread(logger.info, "of another thread")
     assert [line["event"] for line in said(out.getvalue())][3:] == ["of another thread"]
-    while "fourth" not in out.getvalue():
-        await asyncio.sleep(0.01)
+    out.flushed.clear()
+    await out.flushed.wait()
+    assert said(out.getvalue())[-1]["event"] == "fourth"
     logger.info("last")
     log.scatter()
     assert said(out.getvalue())[-1]["event"] == "last"
