@@ -32,7 +32,7 @@ class Owner(Protocol):
     def now(self) -> float:
         """The time."""
 
-    def received(self, batch: list[tuple[bytes, Flow]]) -> None:
+    def received(self, batch: list[tuple[Flow, bytes]]) -> None:
         """Datagrams, in the order in which they came."""
 
     def failed(self, flow: Flow) -> None:
@@ -89,7 +89,7 @@ class Datagrams:
         the kernel's, and finds it in the processor's caches.
         """
         receive, flows = self._sock.recvfrom, self._flows
-        batch: list[tuple[bytes, Flow]] = []
+        batch: list[tuple[Flow, bytes]] = []
         failed = 0
         while len(batch) < _BATCH:
             try:
@@ -110,7 +110,7 @@ class Datagrams:
                     flows.clear()
                 # An IPv6 address is a tuple of four.
                 flow = flows[addr] = Flow(self.listener, (addr[0], addr[1]))
-            batch.append((data, flow))
+            batch.append((flow, data))
         if not batch:
             return failed
         outgoing: list[tuple[bytes, Flow]] = []

@@ -45,10 +45,10 @@ class UserAgent:
         for flow, data in user_agent.take_outputs(): ...   # send
         for event in user_agent.take_events(): ...         # act
 
-    `overloaded()` gives the Retry-After seconds for new INVITEs, or None; `tap(direction, flow,
-    data)` sees every message, direction "in" or "out". `counters` counts what an operator wants
-    to see: malformed, stray, refused_overload, retransmissions_in, retransmissions_out,
-    transport_errors and sent_NNN for failures that we answered.
+    `overloaded()` gives the Retry-After seconds for new INVITEs, or None; `tap(direction,
+    messages)` sees every message as flow and bytes, direction "in" or "out". `counters` counts
+    what an operator wants to see: malformed, stray, refused_overload, retransmissions_in,
+    retransmissions_out, transport_errors and sent_NNN for failures that we answered.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class UserAgent:
         settings: Settings | None = None,
         *,
         overloaded: Callable[[], int | None] | None = None,
-        tap: Callable[[str, Flow, bytes], None] | None = None,
+        tap: Callable[[str, list[tuple[Flow, bytes]]], None] | None = None,
     ) -> None:
         settings = Settings() if settings is None else settings
         self.wheel = wheel
@@ -120,8 +120,7 @@ class UserAgent:
         if outputs:
             self.outputs = []
             if self.tap is not None:
-                for flow, data in outputs:
-                    self.tap("out", flow, data)
+                self.tap("out", outputs)
         return outputs
 
     def take_events(self) -> list[Event]:
@@ -133,16 +132,15 @@ class UserAgent:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one whole message cut from a stream by `framing.StreamFramer`."""
-        for message, seen_from in self.read([(data, flow)]):
+        for message, seen_from in self.read([(flow, data)]):
             self.handle(message, seen_from, now)
 
-    def read(self, batch: list[tuple[bytes, Flow]]) -> list[tuple[Request | Response, Flow]]:
+    def read(self, batch: list[tuple[Flow, bytes]]) -> list[tuple[Request | Response, Flow]]:
         """Parse messages for `handle`. What is malformed is answered or counted, and left out."""
-        tap = self.tap
+        if self.tap is not None:
+            self.tap("in", batch)
         messages: list[tuple[Request | Response, Flow]] = []
-        for data, flow in batch:
-            if tap is not None:
-                tap("in", flow, data)
+        for flow, data in batch:
             try:
                 messages.append((parse(data), flow))
             except ParseError as error:

@@ -80,21 +80,28 @@ class Ladder:
         self._live = live
         self._calls: dict[bytes, list[_Row]] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
-        self._aside: list[tuple[float, str, Flow, bytes]] = []
+        self._aside: list[tuple[float, str, list[tuple[Flow, bytes]]]] = []
+        self._waiting = 0
         self._timer: Timer | None = None
         self._sweeper: Timer | None = None
 
-    def tap(self, direction: str, flow: Flow, data: bytes) -> None:
-        """See a message. Only calls are kept: an INVITE opens a ladder."""
-        self._aside.append((self._clock(), direction, flow, data))
-        if len(self._aside) >= _SORT_AT:
+    def tap(self, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
+        """See messages. Only calls are kept: an INVITE opens a ladder."""
+        self._aside.append((self._clock(), direction, messages))
+        self._waiting += len(messages)
+        if self._waiting >= _SORT_AT:
             self._sort()
 
     def _sort(self) -> None:
         """Bring what was put aside to its calls, cut down to start line and CSeq."""
         aside, self._aside = self._aside, []
+        self._waiting = 0
+        for now, direction, messages in aside:
+            self._take(now, direction, messages)
+
+    def _take(self, now: float, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
         calls = self._calls
-        for now, direction, flow, data in aside:
+        for flow, data in messages:
             at = data.find(b"\nCall-ID: ")
             call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
             rows = calls.get(call_id)

@@ -188,7 +188,7 @@ class SipStack:
 
     # -- the pump --------------------------------------------------------------------------------
 
-    def _received(self, batch: list[tuple[bytes, Flow]]) -> None:
+    def _received(self, batch: list[tuple[Flow, bytes]]) -> None:
         """Parse all, act on one after the other, send all.
 
         Code that goes on is faster than code that starts: it is in the processor's caches.
