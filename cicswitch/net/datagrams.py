@@ -18,7 +18,7 @@ log = structlog.get_logger("net")
 _DATAGRAM = 65_536
 _BATCH = 128
 """Datagrams that one wake-up hands on before timers and streams have their turn."""
-_POLL_S = 0.004
+_POLL_S = 0.002
 _BUSY_AFTER = 8
 _FLOWS = 10_000
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
@@ -76,8 +76,10 @@ class Datagrams:
             self._poll = self._loop.call_later(_POLL_S, self._polled)
 
     def _polled(self) -> None:
-        if self._drain():
-            self._poll = self._loop.call_later(_POLL_S, self._polled)
+        if count := self._drain():
+            # What is left behind a full batch has waited long enough.
+            delay_s = _POLL_S if count < _BATCH else 0.0
+            self._poll = self._loop.call_later(delay_s, self._polled)
         else:
             self._poll, self._in_a_row = None, 0
             self._loop.add_reader(self._sock, self._readable)
