@@ -91,7 +91,9 @@ class Engine:
 
     def take_events(self) -> list[e.AcdEvent]:
         """The events since the last call, in order; the list is the caller's."""
-        events, self._events = self._events, []
+        events = self._events
+        if events:
+            self._events = []
         return events
 
     # -- views -----------------------------------------------------------------------------------
