@@ -469,6 +469,17 @@ async def serve(
     `on_start(switch)` starts what stands beside it (control socket, HTTP) and returns what stops
     those again.
     """
+    logs.gather()
+    try:
+        return await _serve(path, on_start)
+    finally:
+        logs.scatter()
+
+
+async def _serve(
+    path: Path,
+    on_start: Callable[[Switch], Awaitable[list[Callable[[], Awaitable[None]]]]] | None,
+) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     switch = Switch(path)

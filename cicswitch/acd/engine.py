@@ -103,6 +103,8 @@ class Engine(Roster):
     def take_events(self) -> list[e.AcdEvent]:
         """The events since the last call, in order; the list is the caller's."""
         events = self.events
+        if not events:
+            return []
         self.events = []
         return events
 

@@ -11,6 +11,7 @@ from cicswitch.records.journal import Event
 __all__ = ["Today"]
 
 _DAY_S = 86400
+_COUNTED = frozenset({acd.InteractionConnected, acd.InteractionQueued, acd.InteractionLeft})
 
 
 class _Queue:
@@ -33,6 +34,8 @@ class Today:
     def feed(self, event: Event) -> None:
         """Take an event into account."""
         kind = type(event)
+        if kind not in _COUNTED:
+            return
         if kind is acd.InteractionConnected:
             assert isinstance(event, acd.InteractionConnected)
             entry = self._entry(event.at, event.queue)

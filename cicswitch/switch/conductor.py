@@ -171,7 +171,9 @@ class Conductor:
         self._busy = True
         try:
             while True:
-                self._inbox.extend(self.engine.take_events())
+                caused = self.engine.take_events()
+                if caused:
+                    self._inbox.extend(caused)
                 if not self._inbox:
                     self._arm_acd()
                     return
