@@ -83,6 +83,7 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "trace": trace,
         "tables": lambda _: switch.tables(),
         "timers": lambda _: len(switch.wheel),
+        "blocks": lambda _: switch.blocks(),
     }
 
 

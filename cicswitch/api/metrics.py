@@ -81,6 +81,12 @@ class _Collector:
         yield GaugeMetricFamily(
             "cicswitch_gc_pause_max_seconds", "Longest collector pause", switch.gc_pause_max_s
         )
+        blocks = GaugeMetricFamily(
+            "cicswitch_memory_blocks", "Blocks that Python has handed out", labels=["process"]
+        )
+        for key, value in switch.blocks().items():
+            blocks.add_metric([key], value)
+        yield blocks
         trunks = GaugeMetricFamily("cicswitch_trunk_up", "1 while it answers", labels=["trunk"])
         for name, trunk in switch.sip.trunks.by_name.items():
             trunks.add_metric([name], int(trunk.up))
