@@ -51,6 +51,7 @@ class Engine(Roster):
         self.check = check
         """Look at the invariants after every command; a breach is an event."""
         self.breached = 0
+        self.policy_failures = 0
         self._needs: dict[tuple[object, ...], Need] = {}
         self._abandoned: dict[tuple[str, str], tuple[float, float]] = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
@@ -380,6 +381,7 @@ class Engine(Roster):
             if chosen is not None and chosen in candidates:
                 return chosen
             reason = "it chose nobody of those who are free"
+        self.policy_failures += 1
         self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
         return candidates[0]
 

@@ -51,6 +51,14 @@ class _Collector:
             "Greatest lag since the last scrape",
             switch.gate.take_max(),
         )
+        yield CounterMetricFamily(
+            "cicswitch_acd_invariants_broken", "Mistakes of the ACD; see the log", engine.breached
+        )
+        yield CounterMetricFamily(
+            "cicswitch_acd_policy_failures",
+            "Times that the fallback of a policy in Python decided",
+            engine.policy_failures,
+        )
         sip = CounterMetricFamily("cicswitch_sip_messages", "SIP counters", labels=["kind"])
         for key, value in {**switch.sip.agent.counters, **switch.sip.counters}.items():
             sip.add_metric([key], value)

@@ -101,6 +101,9 @@ class Conductor:
             acd_events.ReservationEnded: self.queueing.reservation_ended,
             acd_events.InteractionLeft: self.queueing.left,
             acd_events.QueueRefused: self.queueing.refused,
+            acd_events.InteractionMoved: self.queueing.moved,
+            acd_events.PolicyFailed: self._policy_failed,
+            acd_events.InvariantBroken: self._invariant_broken,
         }
         self.configure(env.config)
 
@@ -228,6 +231,12 @@ class Conductor:
             call = self.by_leg.get(getattr(event, "leg", ""))
             if call is not None:
                 self.end(call, Reason.ERROR)
+
+    def _policy_failed(self, event: acd_events.PolicyFailed) -> None:
+        log.warning("policy_failed", queue=event.queue, reason=event.reason)
+
+    def _invariant_broken(self, event: acd_events.InvariantBroken) -> None:
+        log.error("invariant_broken", what=event.what, state=event.state)
 
     # -- calls -----------------------------------------------------------------------------------
 

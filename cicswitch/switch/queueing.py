@@ -40,7 +40,6 @@ class Queueing:
     def enter(self, call: Call, action: EnterQueue) -> None:
         """Put the call into a queue; music plays until an agent answers."""
         c = self._c
-        settings = c.env.config.queue.get(action.queue)
         call.phase = Phase.QUEUED
         call.queue = action.queue
         try:
@@ -57,12 +56,29 @@ class Queueing:
         except CommandError:
             self._leave(call, "failed")
             return
-        if settings is not None:
-            call.record = settings.record
-            call.waiting_music = call.music = settings.music or c.env.music
-            if settings.comfort and settings.comfort_s:
-                self._comfort_later(call, settings.comfort, settings.comfort_s)
+        self._take_over(call)
         c.listening.apply(call)
+
+    def moved(self, event: acd_events.InteractionMoved) -> None:
+        """Another queue has the call now: its music, its comfort prompt, its recording."""
+        call = self._c.calls.get(event.interaction)
+        if call is None or call.phase is not Phase.QUEUED:
+            return
+        call.queue = event.to
+        if call.comfort_timer is not None:
+            call.comfort_timer.cancel()
+            call.comfort_timer = None
+        self._take_over(call)
+        self._c.listening.apply(call)
+
+    def _take_over(self, call: Call) -> None:
+        settings = self._c.env.config.queue.get(call.queue)
+        if settings is None:
+            return
+        call.record = settings.record
+        call.waiting_music = call.music = settings.music or self._c.env.music
+        if settings.comfort and settings.comfort_s:
+            self._comfort_later(call, settings.comfort, settings.comfort_s)
 
     def _comfort_later(self, call: Call, prompt: str, seconds: float) -> None:
         def say() -> None:

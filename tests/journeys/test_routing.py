@@ -1,0 +1,100 @@
+"""Queues that hand over and queues that ring several agents, with phones on the wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cicswitch.calls import events as ev
+from tests.operation.test_keys import parties, queued
+
+AGENTS = """
+[agent.a]
+device = "far:7001"
+signed_in = true
+[agent.b]
+device = "far:7002"
+signed_in = true
+"""
+
+
+async def test_a_call_that_waits_too_long_is_answered_by_another_queue(tmp_path: Path) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a"]
+ring_s = 1
+[[queue.q.ring]]
+after_s = 3
+queue = "r"
+[queue.r]
+agents = ["b"]
+record = false
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        await queued(p)
+        p.far.reply(await p.far.expect("INVITE sip:7001@"), "180 Ringing")
+        await p.far.expect("CANCEL sip:7001@")
+        invite = await p.far.expect("INVITE sip:7002@")
+        p.far.reply(invite, "200 OK", body=p.far.sdp("0"))
+        bridged = await p.c.event(ev.Bridged)
+        visits = await p.c.rows("queue_visit")
+        assert [(v["queue"], v["outcome"], v["agent"]) for v in visits] == [
+            ("q", "overflow", ""),
+            ("r", "answered", "b"),
+        ]
+        assert visits[0]["ended_at"] == visits[1]["queued_at"]
+        call = p.c.switch.calls[bridged.interaction]
+        assert (call.queue, call.agent, call.recording) == ("r", "b", "")
+        assert p.c.switch.today.queue("q")["flowed_out"] == 1
+        assert p.c.switch.today.queue("r")["answered"] == 1
+
+
+async def test_of_several_agents_who_ring_the_first_to_answer_gets_the_call(
+    tmp_path: Path,
+) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a", "b"]
+offer_to = 2
+record = false
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        await queued(p)
+        first = await p.far.expect("INVITE sip:7001@")
+        second = await p.far.expect("INVITE sip:7002@")
+        p.far.reply(first, "180 Ringing")
+        p.far.reply(second, "180 Ringing")
+        p.far.reply(second, "200 OK", body=p.far.sdp("0"))
+        await p.far.expect("CANCEL sip:7001@")
+        p.far.reply(first, "487 Request Terminated")
+        bridged = await p.c.event(ev.Bridged)
+        assert p.c.switch.calls[bridged.interaction].agent == "b"
+        await p.c.until(lambda: p.c.state("a") == "idle")
+        assert p.c.state("b") == "talking"
+
+
+async def test_when_one_of_several_refuses_the_others_ring_on(tmp_path: Path) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a", "b"]
+offer_to = 2
+record = false
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        await queued(p)
+        first = await p.far.expect("INVITE sip:7001@")
+        second = await p.far.expect("INVITE sip:7002@")
+        p.far.reply(first, "486 Busy Here")
+        await p.c.until(lambda: p.c.state("a") == "not-responding")
+        assert p.c.state("b") == "alerting"
+        p.far.reply(second, "200 OK", body=p.far.sdp("0"))
+        await p.c.event(ev.Bridged)
+        assert p.c.state("b") == "talking"
