@@ -355,6 +355,49 @@ def top(
 
 
 @app.command()
+def move(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    queue: Annotated[str, typer.Argument(help="The queue that it goes to.")],
+    config: ConfigOption = None,
+) -> None:
+    """Put a waiting interaction into another queue; its place counts from the same time."""
+    _say_place(_ask(config, do="waiting", interaction=call, queue=queue))
+
+
+@app.command()
+def prioritise(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    points: Annotated[int, typer.Argument(help="Its own priority from now.")],
+    config: ConfigOption = None,
+) -> None:
+    """Give a waiting interaction another priority of its own."""
+    _say_place(_ask(config, do="waiting", interaction=call, priority=points))
+
+
+def _say_place(answer: dict[str, Any]) -> None:
+    place = f"place {answer['position']}" if answer["position"] else "offered to an agent"
+    print(f"{answer['interaction']} in queue {answer['queue']}, {place}")
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="An interaction that waits, or an agent.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Why an interaction waits and who could take it; why an agent gets what he gets.
+
+    Example: cicswitch explain kim
+    """
+    answer = _ask(config, do="explain", name=name)
+    if json:
+        _print_json(answer["explained"])
+        return
+    for line in answer["text"]:
+        print(line)
+
+
+@app.command()
 def trace(
     call: Annotated[str, typer.Argument(help="An interaction, a leg or a SIP Call-ID.")],
     config: ConfigOption = None,

@@ -162,6 +162,12 @@ class Engine(Roster):
             ]
         return [agent for agent in among if agent.presence and queue.need.meets(agent.skills)]
 
+    def line_of(self, interaction: Interaction, now: float) -> Line:
+        """The line that an interaction stands in, or came from."""
+        if interaction.direct is not None:
+            return interaction.direct
+        return self._line(interaction, now)
+
     def position(self, interaction: str) -> int:
         """The place in its queue, 1 is next; 0 when it does not wait. For announcements."""
         found = self.interactions.get(interaction)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from cicswitch.acd import commands as acd
+from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
+from cicswitch.core.errors import CommandError, NotFound
 from tests.operation.test_keys import parties, queued
 
 AGENTS = """
@@ -49,6 +55,39 @@ record = false
         assert (call.queue, call.agent, call.recording) == ("r", "b", "")
         assert p.c.switch.today.queue("q")["flowed_out"] == 1
         assert p.c.switch.today.queue("r")["answered"] == 1
+
+
+async def test_a_supervisor_asks_why_moves_and_prioritises(tmp_path: Path) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a"]
+[queue.r]
+agents = ["b"]
+record = false
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        do = handlers_of(p.c.switch)
+        p.c.command(acd.Pause("a", "meal"))
+        for _ in range(2):
+            await queued(p)
+        first, second = p.c.switch.engine.interactions
+        answer: Any = do["explain"]({"name": second})
+        assert answer["explained"]["position"] == 2
+        assert "  a: meal; until being ready again" in answer["text"]
+        answer = do["explain"]({"name": "a"})
+        assert [each["interaction"] for each in answer["explained"]["next"]] == [first]
+        answer = do["waiting"]({"interaction": second, "priority": 100})
+        assert answer == {"interaction": second, "queue": "q", "position": 1}
+        answer = do["waiting"]({"interaction": second, "queue": "r"})
+        assert answer == {"interaction": second, "queue": "r", "position": 0}
+        await p.far.expect("INVITE sip:7002@")
+        with pytest.raises(NotFound):
+            do["explain"]({"name": "nobody"})
+        with pytest.raises(CommandError):
+            do["waiting"]({"interaction": second, "queue": "q"})
 
 
 async def test_of_several_agents_who_ring_the_first_to_answer_gets_the_call(
