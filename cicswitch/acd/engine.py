@@ -148,6 +148,10 @@ class Engine(Roster):
             len([agent for agent in serving if agent.open and not agent.load]),
         )
 
+    def queue(self, name: str) -> Queue:
+        """A queue while it runs. Raises `NotFound`."""
+        return self._queue(name)
+
     def serving(self, queue: Queue) -> list[Agent]:
         """Who is signed in and meets a queue's own requirement."""
         members = queue.definition.agents

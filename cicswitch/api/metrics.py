@@ -122,7 +122,24 @@ class _Collector:
         level = GaugeMetricFamily(
             "cicswitch_queue_service_level", "answered_or_abandoned, today", labels=["queue"]
         )
+        ewt = GaugeMetricFamily(
+            "cicswitch_queue_ewt_seconds",
+            "Estimated wait of the next to join",
+            labels=["queue", "quantile"],
+        )
+        error = GaugeMetricFamily(
+            "cicswitch_queue_ewt_error_seconds", "Mean error of its P50", labels=["queue"]
+        )
+        covered = GaugeMetricFamily(
+            "cicswitch_queue_ewt_covered", "Share that waited no longer than P90", labels=["queue"]
+        )
         for name in engine.queues:
+            estimate = switch.estimator.of(name, now)
+            ewt.add_metric([name, "0.5"], estimate.p50_s)
+            ewt.add_metric([name, "0.9"], estimate.p90_s)
+            if name in switch.estimator.error_s:
+                error.add_metric([name], switch.estimator.error_s[name])
+                covered.add_metric([name], switch.estimator.covered[name])
             view, today = engine.view(name, now), switch.today.queue(name)
             waiting.add_metric([name], view.waiting)
             longest.add_metric([name], view.longest_wait_s)
@@ -132,7 +149,7 @@ class _Collector:
                 totals.add_metric([name, outcome], today[outcome])
             if today["service_level"] is not None:
                 level.add_metric([name], today["service_level"])
-        yield from (waiting, longest, signed_in, totals, level)
+        yield from (waiting, longest, signed_in, totals, level, ewt, error, covered)
 
 
 def registry_of(switch: Switch) -> CollectorRegistry:
