@@ -390,7 +390,7 @@ class Engine(Roster):
         else:
             if chosen is not None and chosen in candidates:
                 return chosen
-            reason = "it chose nobody of those who are free"
+            reason = "it named nobody of those who are free"
         self.policy_failures += 1
         self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
         return candidates[0]

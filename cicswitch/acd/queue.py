@@ -22,7 +22,6 @@ SELECTIONS = (
     "most-skilled",
     "least-skilled",
     "weighted",
-    "python",
 )
 """The policies by which an agent is chosen."""
 

@@ -21,13 +21,14 @@ from cicswitch.acd.engine import Engine
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
-from cicswitch.config import Config
+from cicswitch.config import Config, QueueConfig
 from cicswitch.core.errors import CommandError
 from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
+from cicswitch.runtime.policy import Policy, find
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
@@ -118,6 +119,7 @@ class Conductor:
             definition = queue_definition(name, queue)
             if engine.definition(name) != definition:
                 self.command(definition)
+            self._set_policy(name, queue)
         for name in [name for name in engine.queues if name not in config.queue]:
             self.command(acd.RemoveQueue(name))
         for name, agent in config.agent.items():
@@ -135,6 +137,19 @@ class Conductor:
             except CommandError as error:
                 log.warning("agent_kept", agent=name, reason=str(error))
         self.agent_of = {agent.device: name for name, agent in config.agent.items()}
+
+    def _set_policy(self, name: str, queue: QueueConfig) -> None:
+        self.engine.choosers.pop(name, None)
+        if not queue.policy:
+            return
+        try:
+            function = find(queue.policy, self.env.functions)
+        except LookupError as error:
+            log.error("policy_missing", queue=name, reason=str(error))
+            return
+        self.engine.choosers[name] = Policy(
+            function, budget_s=queue.policy_ms / 1000, shadow=queue.policy_shadow
+        )
 
     # -- ways in ---------------------------------------------------------------------------------
 

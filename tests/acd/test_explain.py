@@ -69,7 +69,7 @@ def test_every_agent_is_named_with_what_rules_him_out_and_what_would_change_it()
     assert "  paused: meal; until being ready again" in lines
 
 
-@pytest.mark.parametrize("select", [name for name in SELECTIONS if name != "python"])
+@pytest.mark.parametrize("select", SELECTIONS)
 def test_who_is_free_stands_in_the_order_in_which_the_engine_chooses(select: str) -> None:
     floor = Floor(queue(select=select, skills={"ko": 1}, weights=c.Weights(idle=0.5)))
     for number, name in enumerate("abcdef"):

@@ -11,6 +11,7 @@ from cicswitch.acd import commands as acd
 from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError, NotFound
+from cicswitch.runtime.policy import Asked, Free, Policy
 from tests.operation.test_keys import parties, queued
 
 AGENTS = """
@@ -88,6 +89,36 @@ record = false
             do["explain"]({"name": "nobody"})
         with pytest.raises(CommandError):
             do["waiting"]({"interaction": second, "queue": "q"})
+
+
+def backwards(asked: Asked, agents: list[Free]) -> str:
+    """The policy of the tests: the last in line."""
+    return agents[-1].agent
+
+
+@pytest.mark.parametrize(("shadow", "chosen"), [("false", "7002"), ("true", "7001")])
+async def test_a_function_of_ones_own_chooses_or_is_only_watched(
+    tmp_path: Path, shadow: str, chosen: str
+) -> None:
+    extra = (
+        AGENTS
+        + f"""
+[queue.q]
+agents = ["a", "b"]
+policy = "{__name__}:backwards"
+policy_ms = 50
+policy_shadow = {shadow}
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        p.c.command(acd.Pause("b", ""))
+        p.c.command(acd.Ready("b"))  # a has been idle longer
+        await queued(p)
+        await p.far.expect(f"INVITE sip:{chosen}@")
+        policy = p.c.switch.engine.choosers["q"]
+        assert isinstance(policy, Policy)
+        assert policy.differed == (shadow == "true")
+        assert p.c.switch.engine.policy_failures == 0
 
 
 async def test_of_several_agents_who_ring_the_first_to_answer_gets_the_call(
