@@ -398,6 +398,31 @@ def explain(
 
 
 @app.command()
+def replay(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Run the journal's commands through the ACD again; ends with 1 if it decides otherwise."""
+    import msgspec
+
+    from cicswitch.records.journal import decode_batch
+    from cicswitch.records.replay import replay as run_again
+    from cicswitch.store.sqlite import connect_reader
+
+    settings = _load(config)
+    db = connect_reader(settings.path(settings.store.path))
+    with contextlib.closing(db):
+        rows = db.execute("SELECT data FROM journal ORDER BY seq")
+        runs = list(run_again(event for (data,) in rows for event in decode_batch(data)))
+    if json:
+        _print_json([msgspec.to_builtins(run) for run in runs])
+    for run in [] if json else runs:
+        when = datetime.fromtimestamp(run.started_at, UTC).isoformat(timespec="seconds")
+        print(f"{when}  {run.commands} commands, {run.decided} decisions the same")
+        if not run.same:
+            print(f"  expected {run.expected}\n  got      {run.got}")
+    if not all(run.same for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command()
 def trace(
     call: Annotated[str, typer.Argument(help="An interaction, a leg or a SIP Call-ID.")],
     config: ConfigOption = None,

@@ -50,6 +50,8 @@ class Engine(Roster):
         """Policies in Python by queue."""
         self.check = check
         """Look at the invariants after every command; a breach is an event."""
+        self.now = float("-inf")
+        """The latest time that it was told."""
         self.breached = 0
         self.policy_failures = 0
         self._needs: dict[tuple[object, ...], Need] = {}
@@ -79,14 +81,20 @@ class Engine(Roster):
         }
 
     def handle(self, command: c.Command, now: float) -> None:
-        """Carry out a command, or raise `NotFound` or `Conflict` and change nothing."""
+        """Carry out a command, or raise `NotFound` or `Conflict` and change nothing.
+
+        Time does not go back: a command of an earlier time is carried out at `self.now`.
+        """
         self.advance(now)
+        now = self.now
         self._handlers[type(command)](command, now)
         if self.check:
             self._look(now)
 
     def advance(self, now: float) -> None:
         """Let the deadlines pass that are due, each at its time."""
+        if now > self.now:
+            self.now = now
         wheel = self.wheel
         while True:
             due = wheel.next_due()

@@ -106,7 +106,10 @@ class Conductor:
             acd_events.PolicyFailed: self._policy_failed,
             acd_events.InvariantBroken: self._invariant_broken,
         }
+        # What comes of it waits for the first pump: the journal is not open yet.
+        self._busy = True
         self.configure(env.config)
+        self._busy = False
 
     # -- configuration ---------------------------------------------------------------------------
 
@@ -167,9 +170,14 @@ class Conductor:
     def command(self, command: acd.Command) -> None:
         """A command to the ACD. Raises `CommandError` and changes nothing if it is refused."""
         self.now = self.env.clock()
-        self.engine.handle(command, self.now)
+        self.acd(command)
         if not self._busy:
             self.pump()
+
+    def acd(self, command: acd.Command) -> None:
+        """Carry out a command in the course of an event, and journal it."""
+        self.engine.handle(command, self.now)
+        self._inbox.append(acd_events.Commanded(self.engine.now, command))
 
     def _acd_is_due(self, now: float) -> None:
         self._acd_due = _NEVER
@@ -325,7 +333,7 @@ class Conductor:
         if agent is None:
             return
         try:
-            self.engine.handle(acd.Seize(agent), self.now)
+            self.acd(acd.Seize(agent))
         except CommandError:
             return  # offline or busy: nothing to keep him from
         self.seized[leg] = agent
@@ -385,7 +393,7 @@ class Conductor:
         agent = self.seized.pop(event.leg, None)
         if agent is not None:
             try:
-                self.engine.handle(acd.Free(agent), self.now)
+                self.acd(acd.Free(agent))
             except CommandError as error:
                 log.debug("free_refused", agent=agent, reason=str(error))
         call = self.by_leg.pop(event.leg, None)

@@ -43,15 +43,15 @@ class Queueing:
         call.phase = Phase.QUEUED
         call.queue = action.queue
         try:
-            c.engine.handle(
+            c.acd(
                 acd.Enqueue(
                     interaction=call.id,
                     queue=action.queue,
                     skills=action.skills,
                     priority=action.priority,
                     timeout_s=action.timeout_s,
-                ),
-                c.now,
+                    customer=call.caller if call.caller != "anonymous" else "",
+                )
             )
         except CommandError:
             self._leave(call, "failed")
@@ -204,7 +204,7 @@ class Queueing:
     def _try(self, command: acd.Command) -> bool:
         """A command that may come too late; whoever came first has won."""
         try:
-            self._c.engine.handle(command, self._c.now)
+            self._c.acd(command)
         except CommandError:
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from cicswitch.acd import commands as acd
 from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError, NotFound
+from cicswitch.records.journal import decode_batch
+from cicswitch.records.replay import replay
 from cicswitch.runtime.policy import Asked, Free, Policy
+from cicswitch.store.sqlite import connect_reader
 from tests.operation.test_keys import parties, queued
 
 AGENTS = """
@@ -56,6 +60,37 @@ record = false
         assert (call.queue, call.agent, call.recording) == ("r", "b", "")
         assert p.c.switch.today.queue("q")["flowed_out"] == 1
         assert p.c.switch.today.queue("r")["answered"] == 1
+
+
+async def test_the_journal_of_calls_replays(tmp_path: Path) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a"]
+ring_s = 1
+wrap_up_s = 1
+[[queue.q.ring]]
+after_s = 2
+queue = "r"
+[queue.r]
+agents = ["b"]
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        for _ in range(3):
+            await queued(p)
+        p.far.reply(await p.far.expect("INVITE sip:7001@"), "486 Busy Here")
+        p.far.reply(await p.far.expect("INVITE sip:7002@"), "200 OK", body=p.far.sdp("0"))
+        await p.c.event(ev.Bridged)
+        p.c.command(acd.Pause("b", "meal"))
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
+        rows = db.execute("SELECT data FROM journal ORDER BY seq").fetchall()
+    (run,) = replay(event for (data,) in rows for event in decode_batch(data))
+    assert run.same, run
+    assert run.tail == 0
+    assert run.commands >= 10
+    assert run.decided >= 15
 
 
 async def test_a_supervisor_asks_why_moves_and_prioritises(tmp_path: Path) -> None:
