@@ -213,6 +213,25 @@ def one(agents: int, waiting: int, profiles: int, events: int) -> tuple[float, f
     return per_s, median, p99
 
 
+def check_cost(agents: int, waiting: int, events: int) -> float:
+    """What looking at the invariants costs, in percent: with and without in turn, one center."""
+    center = Center(agents, waiting, agents)
+    measure(center, events)
+    spent = {False: 0.0, True: 0.0}
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        for turn in range(20):
+            checked = bool(turn % 2)
+            center.engine.check = checked
+            spent[checked] += measure(center, events)[0]
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    return (spent[True] / spent[False] - 1.0) * 100
+
+
 def run(options: Options) -> list[Result]:
     """Sizes from 100 to 100,000 agents, few and many profiles; or `--agents` and `--waiting`."""
     result = Result("acd", x_label="agents", y_label="events/s")
@@ -234,5 +253,8 @@ def run(options: Options) -> list[Result]:
                 xs, ys = series.setdefault(label, ([], []))
                 xs.append(float(count))
                 ys.append(per_s)
+    if not options.agents:
+        cost = check_cost(1_000, 1_000, events // 5)
+        result.add("check_cost", cost, "%", most=3)
     result.series = [Series(label, xs, ys) for label, (xs, ys) in series.items()]
     return [result]

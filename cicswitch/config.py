@@ -299,6 +299,7 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     music: str = ""
     comfort: str = ""
     comfort_s: Count = 0
+    announce_s: Count = 0
     reject_pause_s: Count = 10
     record: bool = True
 

@@ -21,7 +21,6 @@ import structlog
 
 from cicswitch.acd.commands import Command
 from cicswitch.acd.engine import Engine
-from cicswitch.acd.estimate import Estimator
 from cicswitch.calls.call import Call
 from cicswitch.config import Config, default_path, load
 from cicswitch.core.errors import ConfigError, NotFound, ResourceError
@@ -163,8 +162,6 @@ class Switch:
         """Running figures of the day, for live views."""
         self._set_limits(config)
         self.conductor.subscribers.append(self.today.feed)
-        self.estimator = Estimator(self.conductor.engine)
-        self.conductor.subscribers.append(self.estimator.feed)
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None

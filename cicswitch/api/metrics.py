@@ -134,12 +134,12 @@ class _Collector:
             "cicswitch_queue_ewt_covered", "Share that waited no longer than P90", labels=["queue"]
         )
         for name in engine.queues:
-            estimate = switch.estimator.of(name, now)
+            estimate = switch.conductor.estimator.of(name, now)
             ewt.add_metric([name, "0.5"], estimate.p50_s)
             ewt.add_metric([name, "0.9"], estimate.p90_s)
-            if name in switch.estimator.error_s:
-                error.add_metric([name], switch.estimator.error_s[name])
-                covered.add_metric([name], switch.estimator.covered[name])
+            if name in switch.conductor.estimator.error_s:
+                error.add_metric([name], switch.conductor.estimator.error_s[name])
+                covered.add_metric([name], switch.conductor.estimator.covered[name])
             view, today = engine.view(name, now), switch.today.queue(name)
             waiting.add_metric([name], view.waiting)
             longest.add_metric([name], view.longest_wait_s)

@@ -49,7 +49,7 @@ def snapshot(switch: Switch) -> dict[str, Any]:
     for name in engine.queues:
         view = engine.view(name, now)
         today = switch.today.queue(name)
-        ewt = switch.estimator.of(name, now)
+        ewt = switch.conductor.estimator.of(name, now)
         queues.append(
             {
                 "queue": name,

@@ -18,6 +18,7 @@ from cicswitch import ports
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.estimate import Estimator
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
@@ -38,6 +39,7 @@ from cicswitch.switch.listening import Listening
 from cicswitch.switch.queueing import Queueing
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.transfers import Transfers
+from cicswitch.switch.waiting import Waiting
 
 if TYPE_CHECKING:
     from cicswitch.ports import Leg
@@ -57,11 +59,12 @@ class Conductor:
         self.now = env.clock()
         """The time of the event in hand."""
         self.engine = Engine(check=True)
+        self.estimator = Estimator(self.engine)
         self._acd_due = _NEVER
         self._defined: dict[str, acd.DefineAgent] = {}
         self.calls: dict[str, Call] = {}
         self.by_leg: dict[str, Call] = {}
-        self.subscribers: list[Callable[[Event], None]] = []
+        self.subscribers: list[Callable[[Event], None]] = [self.estimator.feed]
         self.on_call: Callable[[Call], None] | None = None
         self.on_empty: Callable[[], None] | None = None
         """Called when the last call has ended."""
@@ -78,6 +81,7 @@ class Conductor:
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
+        self.waiting = Waiting(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
         self.features = FeatureCodes(self)

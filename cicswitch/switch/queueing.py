@@ -65,9 +65,6 @@ class Queueing:
         if call is None or call.phase is not Phase.QUEUED:
             return
         call.queue = event.to
-        if call.comfort_timer is not None:
-            call.comfort_timer.cancel()
-            call.comfort_timer = None
         self._take_over(call)
         self._c.listening.apply(call)
 
@@ -77,19 +74,7 @@ class Queueing:
             return
         call.record = settings.record
         call.waiting_music = call.music = settings.music or self._c.env.music
-        if settings.comfort and settings.comfort_s:
-            self._comfort_later(call, settings.comfort, settings.comfort_s)
-
-    def _comfort_later(self, call: Call, prompt: str, seconds: float) -> None:
-        def say() -> None:
-            call.comfort_timer = None
-            if call.phase is not Phase.QUEUED:
-                return
-            language = call.run.language if call.run is not None else ""
-            self._c.listening.prompts(call, (prompt,), language)
-            self._comfort_later(call, prompt, seconds)
-
-        call.comfort_timer = self._c.later(seconds, say)
+        self._c.waiting.begin(call, settings)
 
     # -- offers ----------------------------------------------------------------------------------
 
@@ -135,9 +120,7 @@ class Queueing:
         call.connected = True
         found = c.engine.interactions.get(call.id)
         call.agent = found.agent if found is not None else ""
-        if call.comfort_timer is not None:
-            call.comfort_timer.cancel()
-            call.comfort_timer = None
+        c.waiting.end(call)
         c.listening.stop(call)
         c.connect(call, leg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cicswitch.records.journal import decode_batch
 from cicswitch.records.replay import replay
 from cicswitch.runtime.policy import Asked, Free, Policy
 from cicswitch.store.sqlite import connect_reader
+from cicswitch.switch.waiting import sentence
 from tests.operation.test_keys import parties, queued
 
 AGENTS = """
@@ -60,6 +62,58 @@ record = false
         assert (call.queue, call.agent, call.recording) == ("r", "b", "")
         assert p.c.switch.today.queue("q")["flowed_out"] == 1
         assert p.c.switch.today.queue("r")["answered"] == 1
+
+
+class Speaker:
+    """Speaks as the switch's own does, and remembers what."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.said = real, list[tuple[str, str]]()
+
+    async def synthesize(self, text: str, language: str) -> Path:
+        self.said.append((text, language))
+        path: Path = await self.real.synthesize(text, language)
+        return path
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+async def test_callers_are_told_their_place_and_wait(tmp_path: Path) -> None:
+    extra = (
+        AGENTS
+        + """
+[queue.q]
+agents = ["a"]
+announce_s = 1
+music = "none"
+"""
+    )
+    async with parties(tmp_path, extra=extra) as p:
+        speaker = Speaker(p.c.switch.conductor.env.speech)
+        p.c.switch.conductor.env.speech = speaker
+        p.c.command(acd.Pause("a", ""))
+        await queued(p)
+        await p.c.until(lambda: speaker.said)
+        # Nobody is at work: the place alone.
+        assert speaker.said[0] == ("You are number 1 in line.", "en")
+        plays = p.c.switch.conductor.calls
+        await p.c.until(lambda: any(call.playing for call in plays.values()))
+        call = next(iter(plays.values()))
+        p.c.command(acd.Ready("a"))
+        p.far.reply(await p.far.expect("INVITE sip:7001@"), "200 OK", body=p.far.sdp("0"))
+        await p.c.event(ev.Bridged)
+        assert (call.reminders, call.playing) == ({}, "")
+
+
+def test_what_is_said_of_place_and_wait() -> None:
+    assert sentence(3, 200.0, "en") == (
+        "You are number 3 in line. The estimated waiting time is about 4 minutes."
+    )
+    assert sentence(1, 20.0, "en").endswith("answered in less than a minute.")
+    assert sentence(2, float("inf"), "en") == "You are number 2 in line."
+    assert sentence(2, 130.0, "ko") == (
+        "고객님의 대기 순서는 2번째입니다. 예상 대기 시간은 약 3분입니다."
+    )
+    assert sentence(2, 7200.0, "fr-FR") == "You are number 2 in line."
 
 
 async def test_the_journal_of_calls_replays(tmp_path: Path) -> None:

@@ -659,7 +659,7 @@ ELSEWHERE = {
         "tests/acd/test_definitions.py",
     ),
     **dict.fromkeys(
-        ("queue.policy", "queue.policy_ms", "queue.policy_shadow"),
+        ("queue.policy", "queue.policy_ms", "queue.policy_shadow", "queue.announce_s"),
         "tests/journeys/test_routing.py",
     ),
     "agent.signed_in": "tests/journeys/test_queue.py",
