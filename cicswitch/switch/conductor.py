@@ -317,6 +317,7 @@ class Conductor:
             "caller_name": event.caller_name,
             "called": event.called,
             "trunk": event.peer,
+            "last_agent": self.queueing.last_agents.get(event.caller, ""),
             "language": self.env.config.media.language,
         }
 
@@ -480,6 +481,8 @@ class Conductor:
             self.steps.end_voicemail(call)
         elif call.run is not None and call.phase is Phase.DIALPLAN:
             self.steps.execute(call, call.run.digit(event.digit, self.now))
+        elif call.phase is Phase.QUEUED:
+            self.queueing.key(call, event.digit)
 
     # -- media -----------------------------------------------------------------------------------
 

@@ -12,13 +12,17 @@ import pytest
 from cicswitch.acd import commands as acd
 from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
+from cicswitch.calls.call import Phase
 from cicswitch.core.errors import CommandError, NotFound
 from cicswitch.records.journal import decode_batch
 from cicswitch.records.replay import replay
 from cicswitch.runtime.policy import Asked, Free, Policy
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.switch.waiting import sentence
+from tests.operation import test_keys as keys
 from tests.operation.test_keys import parties, queued
+from tests.support.center import center
+from tests.support.phone import phone
 
 AGENTS = """
 [agent.a]
@@ -62,6 +66,74 @@ record = false
         assert (call.queue, call.agent, call.recording) == ("r", "b", "")
         assert p.c.switch.today.queue("q")["flowed_out"] == 1
         assert p.c.switch.today.queue("r")["answered"] == 1
+
+
+STICKY = """
+[[route]]
+called = "5000"
+flow = "queue"
+[[flow.queue]]
+do = "queue"
+queue = "q"
+prefer = "{last_agent}"
+patience_s = 30
+keys = { 1 = "box", 2 = "queue" }
+on_empty = "box"
+[[flow.box]]
+do = "voicemail"
+box = "main"
+"""
+
+
+async def test_a_caller_comes_back_to_the_agent_he_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "PLAN", STICKY)
+    extra = AGENTS + '[queue.q]\nagents = ["a", "b"]\nrecord = false\nwrap_up_s = 0\n'
+    async with parties(tmp_path, extra=extra) as p:
+        p.c.command(acd.Pause("a", ""))
+        await queued(p)
+        p.far.reply(await p.far.expect("INVITE sip:7002@"), "200 OK", body=p.far.sdp("0"))
+        bridged = await p.c.event(ev.Bridged)
+        p.c.switch.hangup(p.c.switch.calls[bridged.interaction])
+        await p.c.until(lambda: p.c.state("b") == "idle")
+        p.c.command(acd.Ready("a"))
+        p.c.command(acd.Pause("b", ""))
+        await queued(p)
+        # a is free, and the caller waits for b.
+        await p.c.until(lambda: p.c.switch.engine.interactions)
+        (waiting,) = p.c.switch.engine.interactions.values()
+        assert (waiting.prefer, waiting.reservation) == (("b",), 0)
+        p.c.command(acd.Ready("b"))
+        await p.far.expect("INVITE sip:7002@")
+
+
+@pytest.mark.interop
+async def test_a_key_leads_out_of_the_queue_while_waiting_and_while_it_rings(
+    tmp_path: Path,
+) -> None:
+    extra = """
+[queue.q]
+agents = ["kim"]
+music = "none"
+"""
+    async with (
+        center(tmp_path, extra=extra, plan=STICKY) as c,
+        phone("1001", c.server),
+        phone("2001", c.server) as customer,
+    ):
+        customer.do("call", to="5000")
+        await customer.expect("confirmed")
+        await c.until(lambda: c.state("kim") == "alerting")
+        customer.do("dtmf", digits="1")
+        await c.until(lambda: c.state("kim") == "idle")
+        (call,) = c.switch.calls.values()
+        assert call.phase is Phase.VOICEMAIL
+        assert (call.queue, call.agent, call.ringing, call.offers) == ("", "", {}, {})
+        (visit,) = await c.rows("queue_visit")
+        assert visit["outcome"] == "exit"
+        customer.do("hangup")
+        await c.empty()
 
 
 class Speaker:
