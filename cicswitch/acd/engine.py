@@ -215,18 +215,29 @@ class Engine(Roster):
             self._leave_line(interaction)
         for line in list(queue.lines.values()):
             self.floor.close(line)
-        priority = queue.priority
         queue.define(command)
         # What is being offered goes to the new lines if it comes back.
-        for interaction in self._offered(queue):
-            interaction.priority += queue.priority - priority
-            interaction.joined = self._joined(interaction)
-        for interaction in waiting:
-            interaction.priority += queue.priority - priority
-            interaction.joined = self._joined(interaction)
-            interaction.key = queue.key(interaction)
+        for interaction in (*waiting, *self._offered(queue)):
+            self._rejudge(interaction, now)
         for interaction in sorted(waiting, key=_urgency):
             self._place(interaction, now)
+            self._relax_at_once(interaction, now)
+
+    def _rejudge(self, interaction: Interaction, now: float) -> None:
+        """What it asks for and how urgent it is, by its queue as it is defined now. It has gone
+        through as many rings as before, if there are so many."""
+        self._cancel_ring_timer(interaction)
+        queue = interaction.queue
+        rings = queue.definition.rings
+        interaction.ring = min(interaction.ring, len(rings))
+        interaction.priority = interaction.own_priority + queue.priority
+        interaction.levels, interaction.joined = {}, ()
+        for ring in rings[: interaction.ring]:
+            interaction.levels = {**interaction.levels, **ring.skills}
+            interaction.joined = (*interaction.joined, *ring.agents)
+            interaction.priority += ring.priority
+        interaction.key = queue.key(interaction)
+        self._set_ring_timer(interaction, now)
 
     def _offered(self, queue: Queue) -> list[Interaction]:
         found: dict[str, Interaction] = {}
@@ -543,11 +554,6 @@ class Engine(Roster):
                 return
         if waits:
             self._place(interaction, now)
-
-    def _joined(self, interaction: Interaction) -> tuple[str, ...]:
-        """The agents that the rings so far add, by the queue as it is defined now."""
-        rings = interaction.queue.definition.rings[: interaction.ring]
-        return tuple([name for ring in rings for name in ring.agents])
 
     def _hand_over(self, interaction: Interaction, to: Queue, reason: str, now: float) -> None:
         """Into another queue, in no line yet. The place counts from the same time."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -261,5 +259,5 @@ class AnyCommands(RuleBasedStateMachine):
 
 
 TestAnyCommands = AnyCommands.TestCase
-EXAMPLES = int(os.environ.get("CICSWITCH_ACD_EXAMPLES", "200"))
+EXAMPLES = 200
 TestAnyCommands.settings = settings(max_examples=EXAMPLES, stateful_step_count=50, deadline=None)

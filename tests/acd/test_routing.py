@@ -112,6 +112,28 @@ def test_a_ring_adds_agents_and_priority() -> None:
     assert floor.engine.interactions["1"].priority == 50
 
 
+def test_a_changed_queue_has_other_rings_for_those_who_wait() -> None:
+    floor = Floor(
+        queue(
+            skills={"ko": 50}, rings=(c.Ring(after_s=5, priority=9), c.Ring(after_s=60, priority=1))
+        ),
+        *agents("a"),
+    )
+    floor.do(call("1", priority=3))
+    floor.wait(6)
+    assert floor.engine.interactions["1"].priority == 12
+    floor.do(queue(skills={"ko": 50}, priority=100, rings=(c.Ring(after_s=5, priority=7),)))
+    assert floor.engine.interactions["1"].priority == 110
+    rings = (c.Ring(after_s=5, priority=7), c.Ring(after_s=10, skills={"ko": 0}))
+    floor.do(queue(skills={"ko": 50}, rings=rings))
+    assert offered(floor.wait(5)) == [("1", "a")]
+    floor.do(c.Leave("1"), queue(skills={"ko": 50}, rings=(c.Ring(after_s=5, priority=1),)))
+    floor.do(call("2"))
+    floor.do(queue(skills={"ko": 50}))
+    floor.wait(60)
+    assert floor.engine.interactions["2"].ring == 0
+
+
 def test_a_ring_hands_over_to_another_queue_and_the_place_counts_from_the_same_time() -> None:
     floor = Floor(
         queue(agents=("a",), rings=(c.Ring(after_s=30, queue="r"),)),
