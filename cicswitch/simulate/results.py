@@ -1,0 +1,213 @@
+"""Figures of queues and agents: of one run, and over several seeds with their confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isnan
+
+import numpy as np
+from msgspec import Struct
+
+from cicswitch.simulate.interval import interval
+from cicswitch.simulate.model import Model
+from cicswitch.simulate.run import Simulation
+from cicswitch.simulate.tally import AgentTally, QueueTally
+
+__all__ = [
+    "AGENT_FIGURES",
+    "FORMULAS",
+    "QUEUE_FIGURES",
+    "Comparison",
+    "Estimate",
+    "Report",
+    "Row",
+    "compare",
+    "simulate",
+]
+
+FORMULAS = {
+    "offered": "answered + abandoned + blocked + moved + left + unfinished",
+    "service_level": "answered within T ÷ (answered + abandoned − short abandons)",
+    "asa_s": "Σ wait of answered ÷ answered",
+    "aht_s": "(talk + hold + ACW) ÷ handled",
+    "occupancy": "interacting ÷ (interacting + communicating + idle); idle includes alerting",
+}
+"""The formulas of GLOSSARY that these figures are computed by."""
+QUEUE_FIGURES = (
+    "offered",
+    "answered",
+    "abandoned",
+    "blocked",
+    "moved",
+    "left",
+    "service_level",
+    "asa_s",
+    "wait_p50_s",
+    "wait_p90_s",
+    "abandon_rate",
+    "aht_s",
+)
+AGENT_FIGURES = ("answered", "handled", "occupancy", "aht_s", "signed_in_s")
+_PIECES = 100
+
+Figures = dict[str, float]
+"""By name; NaN where there is no base: nobody answered, so no ASA."""
+
+
+class Estimate(Struct, frozen=True):
+    """A mean over seeds, and half of its 99 % confidence interval; None where it has no base."""
+
+    mean: float | None
+    half: float | None = None
+
+
+class Row(Struct, frozen=True):
+    """A queue or an agent, or all of them."""
+
+    name: str
+    figures: dict[str, Estimate]
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What came of a simulation. Seconds, rates from 0 to 1."""
+
+    seeds: int
+    hours: float
+    formulas: dict[str, str] = FORMULAS
+    queues: list[Row]
+    agents: list[Row]
+    unfinished: float = 0.0
+    runs: list[tuple[dict[str, Figures], dict[str, Figures]]] = []
+    """Each seed's figures of queues and agents."""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Two configurations under the same customers, and the second less the first."""
+
+    before: Report
+    after: Report
+    queues: list[Row]
+    agents: list[Row]
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
+def queue_figures(tallies: Sequence[QueueTally]) -> Figures:
+    """The figures of one queue, or of several together."""
+
+    def total(name: str) -> float:
+        return float(sum(getattr(tally, name) for tally in tallies))
+
+    answered, abandoned = total("answered"), total("abandoned")
+    waits = np.concatenate([np.array(tally.waits) for tally in tallies])
+    p50, p90 = np.percentile(waits, (50, 90)) if len(waits) else (float("nan"), float("nan"))
+    return {
+        "offered": total("offered"),
+        "answered": answered,
+        "abandoned": abandoned,
+        "blocked": total("blocked"),
+        "moved": total("moved"),
+        "left": total("left"),
+        "service_level": _ratio(
+            total("answered_within"), answered + abandoned - total("short_abandons")
+        ),
+        "asa_s": _ratio(total("wait_s"), answered),
+        "wait_p50_s": float(p50),
+        "wait_p90_s": float(p90),
+        "abandon_rate": _ratio(abandoned, total("offered")),
+        "aht_s": _ratio(total("handle_s"), total("handled")),
+    }
+
+
+def agent_figures(tallies: Sequence[AgentTally]) -> Figures:
+    """The figures of one agent, or of several together."""
+    seconds: dict[str, float] = {}
+    for tally in tallies:
+        for state, spent_s in tally.seconds.items():
+            seconds[state] = seconds.get(state, 0.0) + spent_s
+    interacting = sum(
+        seconds.get(state, 0.0) for state in ("talking", "holding", "handling", "wrap-up")
+    )
+    idle = seconds.get("idle", 0.0) + seconds.get("alerting", 0.0)
+    handled = float(sum(tally.handled for tally in tallies))
+    return {
+        "answered": float(sum(tally.answered for tally in tallies)),
+        "handled": handled,
+        "occupancy": _ratio(interacting, interacting + seconds.get("communicating", 0.0) + idle),
+        "aht_s": _ratio(sum(tally.handle_s for tally in tallies), handled),
+        "signed_in_s": sum(seconds.values()) - seconds.get("offline", 0.0),
+    }
+
+
+def simulate(
+    model: Model,
+    *,
+    seeds: int = 5,
+    seed: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> Report:
+    """Run a model under `seeds` seeds, the first of which is `seed`.
+
+    `progress` is told from 0 to 1 how much is done.
+    """
+    runs: list[tuple[dict[str, Figures], dict[str, Figures]]] = []
+    unfinished = 0
+    for number in range(seeds):
+        simulation = Simulation(model, seed + number)
+        for piece in range(_PIECES):
+            simulation.run(model.start + (model.end - model.start) * piece / _PIECES)
+            if progress is not None:
+                progress((number + piece / _PIECES) / seeds)
+        simulation.run()
+        simulation.close()
+        unfinished += simulation.unfinished
+        queues = {name: queue_figures([tally]) for name, tally in simulation.queues.items()}
+        queues["all"] = queue_figures(list(simulation.queues.values()))
+        agents = {name: agent_figures([tally]) for name, tally in simulation.agents.items()}
+        agents["all"] = agent_figures(list(simulation.agents.values()))
+        runs.append((queues, agents))
+    if progress is not None:
+        progress(1.0)
+    return Report(
+        seeds=seeds,
+        hours=(model.end - model.start) / 3600,
+        queues=_rows([queues for queues, _ in runs]),
+        agents=_rows([agents for _, agents in runs]),
+        unfinished=unfinished / seeds,
+        runs=runs,
+    )
+
+
+def compare(before: Report, after: Report) -> Comparison:
+    """The second less the first, seed by seed: what is there in both."""
+    return Comparison(
+        before=before,
+        after=after,
+        queues=_rows([_less(a[0], b[0]) for a, b in zip(after.runs, before.runs, strict=True)]),
+        agents=_rows([_less(a[1], b[1]) for a, b in zip(after.runs, before.runs, strict=True)]),
+    )
+
+
+def _less(after: dict[str, Figures], before: dict[str, Figures]) -> dict[str, Figures]:
+    return {
+        name: {key: value - before[name][key] for key, value in figures.items()}
+        for name, figures in after.items()
+        if name in before
+    }
+
+
+def _rows(runs: Sequence[dict[str, Figures]]) -> list[Row]:
+    return [
+        Row(name, {key: _estimate([run[name][key] for run in runs]) for key in runs[0][name]})
+        for name in runs[0]
+    ]
+
+
+def _estimate(values: Sequence[float]) -> Estimate:
+    based = [value for value in values if not isnan(value)]
+    if not based:
+        return Estimate(None)
+    mean, half = interval(based)
+    return Estimate(mean, None if isnan(half) else half)
