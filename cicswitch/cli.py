@@ -490,6 +490,101 @@ def bench(
 
 
 @app.command()
+def simulate(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="A scenario in TOML; see docs/simulation.md.")
+    ] = None,
+    config: ConfigOption = None,
+    seeds: Annotated[int, typer.Option(help="How many runs; default: the scenario's.", min=0)] = 0,
+    hours: Annotated[float, typer.Option(help="How long; default: the scenario's.", min=0)] = 0.0,
+    json: JsonOption = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a PNG into this file.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="A store: run a day of it again instead of a scenario.")
+    ] = None,
+    day: Annotated[str, typer.Option(help="Which day of --journal, YYYY-MM-DD (UTC).")] = "",
+    against: Annotated[
+        Path | None, typer.Option(help="The configuration to compare with, for --journal.")
+    ] = None,
+) -> None:
+    """The ACD at virtual time: service level, waits and occupancy before anybody calls.
+
+    Example: cicswitch simulate docs/examples/simulation.toml --seeds 10
+    Example: cicswitch simulate --journal var/cicswitch.db --day 2026-05-04 --config new.toml
+    """
+    from cicswitch.terminal import simulation
+
+    if (scenario is None) == (journal is None):
+        raise typer.BadParameter("either a scenario or --journal")
+    if journal is not None:
+        _simulate_day(journal, day, config, against, seeds or 5, json=json, image=plot)
+        return
+    assert scenario is not None
+    if day or against is not None:
+        raise typer.BadParameter("--day and --against need --journal")
+    from cicswitch.simulate import results
+    from cicswitch.simulate.scenario import config_of, load
+
+    read = load(scenario, _load(config or config_of(scenario)), hours)
+    with simulation.progress("simulating") as progress:
+        found = results.simulate(
+            read.model, seeds=seeds or read.seeds, seed=read.seed, progress=progress
+        )
+    if plot is not None:
+        simulation.plot(found, plot)
+    if json:
+        print(simulation.as_json(found))
+    else:
+        simulation.print_report(found, _console())
+
+
+def _simulate_day(
+    journal: Path,
+    day: str,
+    config: Path | None,
+    against: Path | None,
+    seeds: int,
+    *,
+    json: bool,
+    image: Path | None,
+) -> None:
+    from cicswitch.config import default_path
+    from cicswitch.simulate import results
+    from cicswitch.simulate.history import models, read_day
+    from cicswitch.terminal import simulation
+
+    try:
+        date = datetime.fromisoformat(day).date()
+    except ValueError:
+        raise typer.BadParameter(f'"{day}" is no day: 2026-05-04', param_hint="--day") from None
+    recorded = read_day(journal, date)
+    paths = (against or default_path(), config or default_path())
+    with simulation.progress("simulating") as progress:
+        before, after = (
+            results.simulate(
+                models(recorded, _load(path)),
+                seeds=seeds,
+                progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]
+            )
+            for place, path in enumerate(paths)
+        )
+    found = results.compare(before, after)
+    names = (str(paths[0]), str(paths[1]))
+    if image is not None:
+        simulation.plot(found, image, names)
+    if json:
+        print(simulation.as_json(found))
+    else:
+        simulation.print_comparison(found, _console(), names)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="How long.", min=5)] = 120.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same customers.")] = 1,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import isnan
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cicswitch.simulate.interval import interval
 from cicswitch.simulate.model import Model
@@ -73,7 +73,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     seeds: int
     hours: float
-    formulas: dict[str, str] = FORMULAS
+    """Of each seed."""
+    formulas: dict[str, str] = field(default_factory=lambda: dict(FORMULAS))
     queues: list[Row]
     agents: list[Row]
     unfinished: float = 0.0
@@ -142,7 +143,7 @@ def agent_figures(tallies: Sequence[AgentTally]) -> Figures:
 
 
 def simulate(
-    model: Model,
+    model: Model | Callable[[int], Model],
     *,
     seeds: int = 5,
     seed: int = 1,
@@ -150,14 +151,18 @@ def simulate(
 ) -> Report:
     """Run a model under `seeds` seeds, the first of which is `seed`.
 
+    A function gives a model for each seed, where more is drawn than the model itself draws.
     `progress` is told from 0 to 1 how much is done.
     """
     runs: list[tuple[dict[str, Figures], dict[str, Figures]]] = []
     unfinished = 0
+    hours = 0.0
     for number in range(seeds):
-        simulation = Simulation(model, seed + number)
+        one = model(seed + number) if callable(model) else model
+        hours = (one.end - one.start) / 3600
+        simulation = Simulation(one, seed + number)
         for piece in range(_PIECES):
-            simulation.run(model.start + (model.end - model.start) * piece / _PIECES)
+            simulation.run(one.start + hours * 3600 * piece / _PIECES)
             if progress is not None:
                 progress((number + piece / _PIECES) / seeds)
         simulation.run()
@@ -172,7 +177,7 @@ def simulate(
         progress(1.0)
     return Report(
         seeds=seeds,
-        hours=(model.end - model.start) / 3600,
+        hours=hours,
         queues=_rows([queues for queues, _ in runs]),
         agents=_rows([agents for _, agents in runs]),
         unfinished=unfinished / seeds,

@@ -101,8 +101,8 @@ class Simulation:
     def run(self, until: float = inf) -> None:
         """Go on to a time; without one until nothing is to come."""
         engine, heap = self.engine, self._heap
-        while heap:
-            at = heap[0][0]
+        while True:
+            at = heap[0][0] if heap else inf
             due = engine.next_due
             if due is not None and due <= at:
                 if due > until:
@@ -110,7 +110,7 @@ class Simulation:
                 engine.advance(due)
                 self._react(due)
                 continue
-            if at > until:
+            if not heap or at > until:
                 return
             at, _, kind, who, number = heappop(heap)
             self.now = at
