@@ -283,7 +283,7 @@ class _Reader:
             self.decoder.add(path, 'no key "handle"', 'handle = { kind = "exponential", … }')
             return NONE
         handle = self._times((*path, "handle"), arrivals.handle, arrivals.queue)
-        if handle.kind == "none":
+        if arrivals.handle.kind == "none":
             self.decoder.add((*path, "handle", "kind"), '"none"', "contacts that end")
         return handle
 

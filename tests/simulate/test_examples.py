@@ -1,0 +1,45 @@
+"""The examples of docs/examples run as they stand, and show what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cicswitch.cli import app
+
+EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+
+
+def simulate(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["simulate", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_scenario_gives_a_table_and_json(tmp_path: Path) -> None:
+    scenario = str(EXAMPLES / "simulation.toml")
+    assert "service level %" in simulate(scenario, "--seeds", "2", "--hours", "2")
+    image = tmp_path / "plot.png"
+    arguments = (scenario, "--seeds", "2", "--hours", "2", "--json", "--plot", str(image))
+    found = json.loads(simulate(*arguments))
+    assert found["hours"] == 2.0
+    rows = {row["name"]: row["figures"] for row in found["queues"]}
+    assert rows["english"]["answered"]["mean"] > 100
+    assert 0 < rows["all"]["service_level"]["mean"] < 1
+    assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_skills_each_come_close_to_six() -> None:
+    spec = importlib.util.spec_from_file_location("pooling", EXAMPLES / "pooling.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pooling = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pooling)
+    reports = pooling.main(hours=12, seeds=2, image=False)
+    one, two, *_, six = [pooling.figure(report, "asa_s").mean for report in reports]
+    assert one - two > 5 * abs(two - six)
+    blocked = [pooling.blocked(report) for report in reports]
+    assert blocked[0] > blocked[1] + 1
