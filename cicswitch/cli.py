@@ -502,7 +502,7 @@ def simulate(
     journal: Annotated[
         Path | None, typer.Option(help="A store: run a day of it again instead of a scenario.")
     ] = None,
-    day: Annotated[str, typer.Option(help="Which day of --journal, YYYY-MM-DD (UTC).")] = "",
+    day: Annotated[str, typer.Option(help="2026-05-04 (UTC), or 2026-05-04T00:00+09:00.")] = "",
     against: Annotated[
         Path | None, typer.Option(help="The configuration to compare with, for --journal.")
     ] = None,
@@ -554,10 +554,10 @@ def _simulate_day(
     from cicswitch.terminal import simulation
 
     try:
-        date = datetime.fromisoformat(day).date()
+        begin = datetime.fromisoformat(day)
     except ValueError:
         raise typer.BadParameter(f'"{day}" is no day: 2026-05-04', param_hint="--day") from None
-    recorded = read_day(journal, date)
+    recorded = read_day(journal, begin if begin.tzinfo else begin.replace(tzinfo=UTC))
     paths = (against or default_path(), config or default_path())
     with simulation.progress("simulating") as progress:
         before, after = (
@@ -569,7 +569,8 @@ def _simulate_day(
             for place, path in enumerate(paths)
         )
     found = results.compare(before, after)
-    names = (str(paths[0]), str(paths[1]))
+    short = paths[0].name != paths[1].name
+    names = (paths[0].name, paths[1].name) if short else (str(paths[0]), str(paths[1]))
     if image is not None:
         simulation.plot(found, image, names)
     if json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Container
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import datetime
 from math import inf, nan
 from pathlib import Path
 
@@ -41,6 +41,10 @@ SELECT agent, started_at, ended_at FROM agent_segment
 WHERE ended_at > ? AND started_at < ? AND state NOT IN ('offline', 'paused')
 ORDER BY agent, started_at
 """
+_ALERTED = """
+SELECT ended_at - started_at FROM agent_segment
+WHERE started_at >= ? AND started_at < ? AND state = 'alerting' ORDER BY started_at
+"""
 _DAY_S = 86400.0
 _JOIN_S = 1.0
 """Segments that follow one another so closely are one stretch of work."""
@@ -66,7 +70,7 @@ def durations(path: Path, queue: str, *, wrap_up: bool = False) -> tuple[float, 
 
 
 class Day:
-    """A day as it was recorded. Times are seconds after its midnight (UTC)."""
+    """A day as it was recorded. Times are seconds after its beginning."""
 
     def __init__(self) -> None:
         self.visits: list[tuple[str, str, float, str, float, str]] = []
@@ -74,6 +78,8 @@ class Day:
         self.shares: dict[str, tuple[float, float]] = {}
         """By interaction: seconds of talk and hold, and of after-call work."""
         self.shifts: dict[str, tuple[Shift, ...]] = {}
+        self.alerts: tuple[float, ...] = ()
+        """Seconds that agents let it ring, however that ended."""
 
     def streams(self, queues: Container[str], seed: int) -> list[Listed]:
         """The arrivals by queue; of queues that `queues` does not name none.
@@ -121,8 +127,8 @@ class Day:
 def models(day: Day, config: Config) -> Callable[[int], Model]:
     """The day under a configuration, for each seed.
 
-    Agents work the hours that were recorded of them; who has none recorded works from the first
-    sign-in to the last sign-out of all.
+    Agents work the hours that were recorded of them and answer as quickly as they all did; who has
+    no hours recorded works from the first sign-in to the last sign-out of all.
     """
     agents = tuple(agent_definition(name, agent) for name, agent in config.agent.items())
     recorded = [shift for shifts in day.shifts.values() for shift in shifts]
@@ -131,12 +137,17 @@ def models(day: Day, config: Config) -> Callable[[int], Model]:
         max((shift.end for shift in recorded), default=_DAY_S),
     )
 
+    answer = Times(kind="constant")
+    if day.alerts:
+        answer = Times(kind="empirical", measured=day.alerts)
+
     def model(seed: int) -> Model:
         return Model(
             queues=tuple(queue_definition(name, queue) for name, queue in config.queue.items()),
             agents=agents,
             streams=tuple(day.streams(config.queue, seed)),
             shifts={agent.agent: day.shifts.get(agent.agent, (whole,)) for agent in agents},
+            answer=answer,
             end=_DAY_S,
             limits={
                 name: (float(queue.service_level_s), queue.short_abandon_s)
@@ -147,9 +158,9 @@ def models(day: Day, config: Config) -> Callable[[int], Model]:
     return model
 
 
-def read_day(path: Path, day: date) -> Day:
-    """The records of one day (UTC). Raises `ResourceError` if there are none."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+def read_day(path: Path, begin: datetime) -> Day:
+    """The records of 24 hours from `begin` on. Raises `ResourceError` if there are none."""
+    midnight = begin.timestamp()
     span = (midnight, midnight + _DAY_S)
     found = Day()
     try:
@@ -157,10 +168,11 @@ def read_day(path: Path, day: date) -> Day:
             visits = db.execute(_VISITS, span).fetchall()
             shares = db.execute(_SHARES, (span[0], span[1] + _DAY_S)).fetchall()
             segments = db.execute(_SEGMENTS, span).fetchall()
+            found.alerts = tuple(float(row[0]) for row in db.execute(_ALERTED, span))
     except sqlite3.Error as error:
         raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
     if not visits:
-        raise ResourceError(f"{path} has nothing that was queued on {day}")
+        raise ResourceError(f"{path} has nothing that was queued on {begin.date()}")
     seen: set[str] = set()
     for interaction, queue, at, outcome, wait_s, medium in visits:
         if interaction not in seen:

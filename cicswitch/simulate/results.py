@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 from msgspec import Struct, field
@@ -48,6 +48,7 @@ QUEUE_FIGURES = (
     "aht_s",
 )
 AGENT_FIGURES = ("answered", "handled", "occupancy", "aht_s", "signed_in_s")
+_COUNTS = (*QUEUE_FIGURES[:6], "handled", "signed_in_s")
 _PIECES = 100
 
 Figures = dict[str, float]
@@ -92,7 +93,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")
+    return part / whole if whole else nan
 
 
 def queue_figures(tallies: Sequence[QueueTally]) -> Figures:
@@ -103,7 +104,7 @@ def queue_figures(tallies: Sequence[QueueTally]) -> Figures:
 
     answered, abandoned = total("answered"), total("abandoned")
     waits = np.concatenate([np.array(tally.waits) for tally in tallies])
-    p50, p90 = np.percentile(waits, (50, 90)) if len(waits) else (float("nan"), float("nan"))
+    p50, p90 = np.percentile(waits, (50, 90)) if len(waits) else (nan, nan)
     return {
         "offered": total("offered"),
         "answered": answered,
@@ -186,7 +187,7 @@ def simulate(
 
 
 def compare(before: Report, after: Report) -> Comparison:
-    """The second less the first, seed by seed: what is there in both."""
+    """The second less the first, seed by seed; who is new is counted as he is."""
     return Comparison(
         before=before,
         after=after,
@@ -196,11 +197,11 @@ def compare(before: Report, after: Report) -> Comparison:
 
 
 def _less(after: dict[str, Figures], before: dict[str, Figures]) -> dict[str, Figures]:
-    return {
-        name: {key: value - before[name][key] for key, value in figures.items()}
-        for name, figures in after.items()
-        if name in before
-    }
+    found = {}
+    for name, figures in after.items():
+        known = before.get(name, dict.fromkeys(_COUNTS, 0.0))
+        found[name] = {key: value - known.get(key, nan) for key, value in figures.items()}
+    return found
 
 
 def _rows(runs: Sequence[dict[str, Figures]]) -> list[Row]:

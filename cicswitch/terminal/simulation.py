@@ -153,8 +153,9 @@ def plot(found: Report | Comparison, path: Path, names: tuple[str, ...] = ("",))
     busy.set_ylim(0, 100)
     for axes in (level, wait, busy):
         axes.grid(alpha=0.3)
-        if len(reports) > 1:
-            axes.legend()
+    if len(reports) > 1:
+        handles, labels = level.get_legend_handles_labels()
+        figure.legend(handles, [label[-60:] for label in labels], loc="outside upper center")
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:

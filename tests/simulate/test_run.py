@@ -205,7 +205,8 @@ def test_durations_have_the_mean_and_the_deviation_that_was_asked_for(times: Tim
 
 
 def test_an_interval_is_that_of_student() -> None:
-    assert (t_99(4), t_99(30), t_99(1000)) == (4.604, 2.750, pytest.approx(2.581, abs=2e-3))
+    assert (t_99(4), t_99(30)) == (4.604, 2.750)
+    assert t_99(1000) == pytest.approx(2.581, abs=2e-3)
     mean, half = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert mean == 3.0
     assert half == pytest.approx(4.604 * (2.5 / 5) ** 0.5)
