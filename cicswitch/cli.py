@@ -550,25 +550,30 @@ def _simulate_day(
 ) -> None:
     from cicswitch.config import default_path
     from cicswitch.simulate import results
-    from cicswitch.simulate.history import models, read_day
+    from cicswitch.simulate.history import models, read_day, recorded
     from cicswitch.terminal import simulation
 
     try:
         begin = datetime.fromisoformat(day)
     except ValueError:
         raise typer.BadParameter(f'"{day}" is no day: 2026-05-04', param_hint="--day") from None
-    recorded = read_day(journal, begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    found_day = read_day(journal, begin if begin.tzinfo else begin.replace(tzinfo=UTC))
     paths = (against or default_path(), config or default_path())
+    both = [_load(path) for path in paths]
     with simulation.progress("simulating") as progress:
         before, after = (
             results.simulate(
-                models(recorded, _load(path)),
+                models(found_day, settings),
                 seeds=seeds,
                 progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]
             )
-            for place, path in enumerate(paths)
+            for place, settings in enumerate(both)
         )
-    found = results.compare(before, after)
+    limits = {
+        name: (float(queue.service_level_s), queue.short_abandon_s)
+        for name, queue in both[0].queue.items()
+    }
+    found = results.compare(before, after, recorded(found_day, limits))
     short = paths[0].name != paths[1].name
     names = (paths[0].name, paths[1].name) if short else (str(paths[0]), str(paths[1]))
     if image is not None:

@@ -8,7 +8,7 @@ waited, and how long those who left would have talked (see `Day.streams`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import closing
 from datetime import datetime
 from math import inf, nan
@@ -20,10 +20,20 @@ from numpy.typing import NDArray
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
 from cicswitch.simulate.model import Listed, Model, Shift
+from cicswitch.simulate.results import Row, queue_figures, rows
+from cicswitch.simulate.tally import QueueTally
 from cicswitch.simulate.times import NONE, Times
 from cicswitch.switch.definitions import agent_definition, queue_definition
 
-__all__ = ["Day", "durations", "models", "read_day", "remaining_patience", "survival"]
+__all__ = [
+    "Day",
+    "durations",
+    "models",
+    "read_day",
+    "recorded",
+    "remaining_patience",
+    "survival",
+]
 
 _HANDLED = "SELECT talk_s + hold_s, acw_s FROM handled WHERE queue = ? ORDER BY ended_at"
 _VISITS = """
@@ -63,10 +73,10 @@ def durations(path: Path, queue: str, *, wrap_up: bool = False) -> tuple[float, 
     """
     try:
         with closing(_open(path)) as db:
-            rows = db.execute(_HANDLED, (queue,)).fetchall()
+            shares = db.execute(_HANDLED, (queue,)).fetchall()
     except sqlite3.Error as error:
         raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
-    return tuple(float(row[1 if wrap_up else 0]) for row in rows)
+    return tuple(float(row[1 if wrap_up else 0]) for row in shares)
 
 
 class Day:
@@ -102,12 +112,12 @@ class Day:
         seen = [self.shares[visit[0]] for visit in visits if visit[0] in self.shares]
         if not seen:
             return []  # nobody talked to anybody: there is nothing to go by
-        rows: dict[str, list[tuple[float, float, float, float]]] = {}
+        came: dict[str, list[tuple[float, float, float, float]]] = {}
         for visit, patience_s in zip(visits, patiences, strict=True):
             share = self.shares.get(visit[0])
             if share is None:
                 share = seen[int(random.integers(len(seen)))]
-            rows.setdefault(visit[5], []).append((visit[2], share[0], float(patience_s), share[1]))
+            came.setdefault(visit[5], []).append((visit[2], share[0], float(patience_s), share[1]))
         return [
             Listed(
                 queue=queue,
@@ -120,7 +130,7 @@ class Day:
                 patiences=tuple(row[2] for row in found),
                 wrap_ups=tuple(row[3] for row in found),
             )
-            for medium, found in rows.items()
+            for medium, found in came.items()
         ]
 
 
@@ -131,10 +141,10 @@ def models(day: Day, config: Config) -> Callable[[int], Model]:
     no hours recorded works from the first sign-in to the last sign-out of all.
     """
     agents = tuple(agent_definition(name, agent) for name, agent in config.agent.items())
-    recorded = [shift for shifts in day.shifts.values() for shift in shifts]
+    worked = [shift for shifts in day.shifts.values() for shift in shifts]
     whole = Shift(
-        min((shift.begin for shift in recorded), default=0.0),
-        max((shift.end for shift in recorded), default=_DAY_S),
+        min((shift.begin for shift in worked), default=0.0),
+        max((shift.end for shift in worked), default=_DAY_S),
     )
 
     answer = Times(kind="constant")
@@ -156,6 +166,33 @@ def models(day: Day, config: Config) -> Callable[[int], Model]:
         )
 
     return model
+
+
+def recorded(day: Day, limits: Mapping[str, tuple[float, float]]) -> list[Row]:
+    """The figures of queues as they were: what a simulation of the same day has to come near.
+
+    `limits`: by queue, threshold of the service level and of short abandons, in seconds.
+    """
+    tallies: dict[str, QueueTally] = {}
+    for interaction, queue, _, outcome, wait_s, _ in day.visits:
+        if queue not in tallies:
+            tallies[queue] = QueueTally(*limits.get(queue, (20.0, 5.0)))
+        tally = tallies[queue]
+        tally.offered += 1
+        if outcome == "answered":
+            tally.answer(wait_s)
+        elif outcome == "abandoned":
+            tally.abandon(wait_s)
+        elif outcome.startswith("refused"):
+            tally.blocked += 1
+        else:
+            tally.left += 1
+        if interaction in day.shares:
+            tally.handled += 1
+            tally.handle_s += sum(day.shares[interaction])
+    figures = {name: queue_figures([tally]) for name, tally in sorted(tallies.items())}
+    figures["all"] = queue_figures(list(tallies.values()))
+    return rows([figures])
 
 
 def read_day(path: Path, begin: datetime) -> Day:

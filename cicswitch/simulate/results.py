@@ -22,6 +22,8 @@ __all__ = [
     "Report",
     "Row",
     "compare",
+    "queue_figures",
+    "rows",
     "simulate",
 ]
 
@@ -86,6 +88,8 @@ class Report(Struct, frozen=True, kw_only=True):
 class Comparison(Struct, frozen=True, kw_only=True):
     """Two configurations under the same customers, and the second less the first."""
 
+    recorded: list[Row] = []
+    """The queues as they were, where a recorded day is run again."""
     before: Report
     after: Report
     queues: list[Row]
@@ -179,20 +183,21 @@ def simulate(
     return Report(
         seeds=seeds,
         hours=hours,
-        queues=_rows([queues for queues, _ in runs]),
-        agents=_rows([agents for _, agents in runs]),
+        queues=rows([queues for queues, _ in runs]),
+        agents=rows([agents for _, agents in runs]),
         unfinished=unfinished / seeds,
         runs=runs,
     )
 
 
-def compare(before: Report, after: Report) -> Comparison:
+def compare(before: Report, after: Report, recorded: Sequence[Row] = ()) -> Comparison:
     """The second less the first, seed by seed; who is new is counted as he is."""
     return Comparison(
+        recorded=list(recorded),
         before=before,
         after=after,
-        queues=_rows([_less(a[0], b[0]) for a, b in zip(after.runs, before.runs, strict=True)]),
-        agents=_rows([_less(a[1], b[1]) for a, b in zip(after.runs, before.runs, strict=True)]),
+        queues=rows([_less(a[0], b[0]) for a, b in zip(after.runs, before.runs, strict=True)]),
+        agents=rows([_less(a[1], b[1]) for a, b in zip(after.runs, before.runs, strict=True)]),
     )
 
 
@@ -204,7 +209,8 @@ def _less(after: dict[str, Figures], before: dict[str, Figures]) -> dict[str, Fi
     return found
 
 
-def _rows(runs: Sequence[dict[str, Figures]]) -> list[Row]:
+def rows(runs: Sequence[dict[str, Figures]]) -> list[Row]:
+    """Each queue's or agent's figures over the runs."""
     return [
         Row(name, {key: _estimate([run[name][key] for run in runs]) for key in runs[0][name]})
         for name in runs[0]

@@ -100,7 +100,10 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_comparison(found: Comparison, console: Console, names: tuple[str, str]) -> None:
-    """Each configuration, and the second less the first."""
+    """The day as it was, under each configuration, and the second less the first."""
+    if found.recorded:
+        shown = _shown(QUEUE_FIGURES, found.recorded)
+        console.print(_table("as recorded", "queue", found.recorded, shown))
     for name, report in zip(names, (found.before, found.after), strict=True):
         title = f"{name}: {report.seeds} seeds, ± 99 % confidence"
         console.print(_table(title, "queue", report.queues, _shown(QUEUE_FIGURES, report.queues)))
@@ -148,6 +151,7 @@ def plot(found: Report | Comparison, path: Path, names: tuple[str, ...] = ("",))
     level.set_ylabel("service level, %")
     level.set_ylim(0, 100)
     wait.set_ylabel("ASA, s")
+    wait.set_ylim(bottom=0)
     busy.set_ylabel("occupancy, %")
     busy.set_xlabel("agents, least occupied first")
     busy.set_ylim(0, 100)

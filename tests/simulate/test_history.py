@@ -19,7 +19,8 @@ from cicswitch.config import load
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit, Row
 from cicswitch.simulate.history import models, read_day, remaining_patience, survival
-from cicswitch.simulate.results import simulate
+from cicswitch.simulate.history import recorded as recorded_figures
+from cicswitch.simulate.results import compare, simulate
 from cicswitch.simulate.run import Simulation
 from cicswitch.store.sqlite import TABLES, SqliteStore
 
@@ -131,11 +132,26 @@ def test_one_agent_more_answers_those_who_gave_up(folder: Path) -> None:
     assert (after.queues[0].figures["abandoned"].mean or 0) < 3
 
 
+def test_the_same_configuration_makes_no_difference(folder: Path) -> None:
+    day = read_day(folder / "store.db", DAY)
+    first, second = (simulate(models(day, load(folder / "one.toml")), seeds=2) for _ in range(2))
+    for row in compare(first, second).queues:
+        assert all(estimate.mean in (0.0, None) for estimate in row.figures.values())
+
+
+def test_the_day_as_it_was_stands_beside(folder: Path) -> None:
+    support, _ = recorded_figures(read_day(folder / "store.db", DAY), {"support": (20.0, 5.0)})
+    assert support.figures["service_level"].mean == 0.5
+    assert support.figures["asa_s"].mean == pytest.approx(2.0)
+    assert support.figures["aht_s"].mean == pytest.approx(150.0)
+
+
 def test_the_command_shows_the_difference(folder: Path) -> None:
     arguments = ["simulate", "--journal", str(folder / "store.db"), "--day", "2026-05-04"]
     arguments += ["--config", str(folder / "two.toml"), "--against", str(folder / "one.toml")]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
+    assert "as recorded" in shown.output
     assert "two.toml less" in shown.output
     image = folder / "plot.png"
     done = CliRunner().invoke(app, [*arguments, "--json", "--plot", str(image), "--seeds", "2"])
