@@ -19,6 +19,7 @@ class Stream(Struct, frozen=True, kw_only=True):
     queue: str
     medium: str = "voice"
     skills: dict[str, int] = {}
+    require: str = ""
     priority: int = 0
     handle: Times
     """Talk and hold."""

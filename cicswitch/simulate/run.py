@@ -79,6 +79,8 @@ class Simulation:
                 self.engine.handle(c.SignIn(agent.agent), self.now)
                 continue
             for shift in shifts:
+                if shift.end <= self.now:
+                    continue
                 self._push(max(shift.begin, self.now), SIGN_IN, agent.agent, 0)
                 if shift.end < inf:
                     self._push(shift.end, SIGN_OUT, agent.agent, 0)
@@ -110,7 +112,7 @@ class Simulation:
                 engine.advance(due)
                 self._react(due)
                 continue
-            if not heap or at > until:
+            if at > until or at == inf:
                 return
             at, _, kind, who, number = heappop(heap)
             self.now = at
@@ -170,6 +172,7 @@ class Simulation:
                 queue=stream.queue,
                 medium=stream.medium,
                 skills=stream.skills,
+                require=stream.require,
                 priority=stream.priority,
             ),
             now,

@@ -14,6 +14,8 @@ import pytest
 from msgspec.structs import astuple
 from typer.testing import CliRunner
 
+from cicswitch.acd.commands import DefineQueue
+from cicswitch.acd.events import InteractionQueued
 from cicswitch.cli import app
 from cicswitch.config import load
 from cicswitch.core.errors import ResourceError
@@ -115,6 +117,22 @@ def test_what_was_seen_is_run_again_as_it_was(folder: Path) -> None:
     assert queue.handle_s / queue.handled == pytest.approx(150.0, abs=0.1)
     assert queue.offered == 30
     assert min(queue.waits) == pytest.approx(2.0)  # as long as Kim let it ring
+
+
+def test_the_interactions_own_skills_and_priority_are_those_that_its_queue_did_not_ask_for(
+    folder: Path,
+) -> None:
+    store = SqliteStore(folder / "store.db")
+    store.open(NINE, "test")
+    store.append(
+        InteractionQueued(NINE, "call-0", "support", 5, "voice", "english >= 30 and korean >= 50")
+    )
+    store.close(NINE, "stopped")
+    day = read_day(folder / "store.db", DAY)
+    was = {"support": DefineQueue(queue="support", skills={"korean": 50}, priority=2)}
+    first, others = day.streams(["support"], 1, was)
+    assert (first.times, first.require, first.priority) == ((32400.0,), "english >= 30", 3)
+    assert (len(others.times), others.require, others.priority) == (29, "", 0)
 
 
 def test_who_is_not_in_the_records_works_while_the_others_do(folder: Path) -> None:

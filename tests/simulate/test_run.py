@@ -116,6 +116,15 @@ def test_an_agent_works_his_shift_and_finishes_what_he_has() -> None:
     assert simulation.unfinished == 1
 
 
+def test_what_lasts_for_ever_does_not_keep_the_simulation_from_its_end() -> None:
+    queue = c.DefineQueue(queue="q", wrap_up_s=30)
+    stream = Listed(queue="q", handle=Times(), times=(10.0, 20.0), wrap_up=Times())
+    simulation = run(stream, queue=queue, shifts={"agent-0": (Shift(-9.0, -1.0), Shift(0.0, 1e9))})
+    assert simulation.queues["q"].answered == 1
+    assert simulation.agents["agent-0"].seconds["talking"] == pytest.approx(990.0)
+    assert simulation.unfinished == 1
+
+
 def test_what_comes_during_the_warm_up_is_not_counted() -> None:
     simulation = run(listed((10, 60, 1e6), (20, 30, 1e6)), warm_up_s=15.0)
     assert simulation.queues["q"].offered == 1
@@ -136,6 +145,60 @@ def test_everybody_who_was_offered_has_one_outcome() -> None:
     q = run(stream, agents=8, queue=queue, end=9000.0, answer=exponential(6)).queues["q"]
     assert min(q.answered, q.abandoned, q.blocked, q.left) > 0
     assert q.offered == q.answered + q.abandoned + q.blocked + q.left
+
+
+def test_a_center_with_all_that_the_engine_can_do_breaks_no_invariant() -> None:
+    day_s = 40_000.0
+    queues = tuple(
+        c.DefineQueue(
+            queue=f"queue-{n}",
+            skills={f"skill-{n}": 20},
+            select=("longest-idle", "most-skilled", "round-robin", "weighted")[n],
+            offer_to=1 + n % 2,
+            priority=n,
+            goal=0.8 if n == 2 else 0.0,
+            bound_s=300.0 if n == 3 else 0.0,
+            wrap_up_s=15,
+            max_waiting=20,
+            max_wait_s=400,
+            rings=(c.Ring(after_s=30, skills={f"skill-{n}": 1}), c.Ring(after_s=90, priority=9)),
+            on_fail={"timed-out": c.FailRule(then="rest", seconds=5)},
+        )
+        for n in range(4)
+    )
+    model = Model(
+        queues=queues,
+        agents=tuple(
+            c.DefineAgent(
+                agent=f"agent-{n}", skills={f"skill-{n % 4}": 50, f"skill-{(n + n // 4) % 4}": 10}
+            )
+            for n in range(24)
+        ),
+        shifts={f"agent-{n}": (Shift(n * 500.0, n * 500.0 + 25_000),) for n in range(12)},
+        streams=tuple(
+            constant_rate(
+                f"queue-{n}",
+                0.04,
+                Times(kind="lognormal", mean_s=120, sd_s=90),
+                end=day_s,
+                patience=exponential(120),
+                wrap_up=exponential(8),
+                medium="chat" if n == 1 else "voice",
+            )
+            for n in range(4)
+        ),
+        answer=Times(kind="lognormal", mean_s=6, sd_s=8),
+        end=day_s,
+    )
+    simulation = Simulation(model, 9)
+    simulation.engine.check = True
+    simulation.run()
+    assert simulation.engine.breached == 0
+    for tally in simulation.queues.values():
+        assert tally.answered > 500
+        assert tally.offered == tally.answered + tally.abandoned + tally.blocked + tally.left
+    assert simulation.unfinished == 0
+    assert not simulation.calls
 
 
 def model(agents: int, seconds: float = 20_000) -> Model:
