@@ -103,7 +103,8 @@ def main(hours: float = 200, seeds: int = 5, *, image: bool = True) -> list[Repo
         wait, level = figure(report, "asa_s"), figure(report, "service_level")
         print(
             f"{count} of {TYPES} types: mean wait {wait.mean:5.1f} ± {wait.half or 0:4.1f} s,"
-            f" within 20 s {level.mean:6.1%} ± {level.half or 0:.1%}, blocked {blocked(report):.2f} %",
+            f" within 20 s {level.mean:6.1%} ± {level.half or 0:.1%},"
+            f" blocked {blocked(report):.2f} %",
             flush=True,
         )
         reports.append(report)
