@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from cicswitch.cli import app
@@ -43,3 +45,10 @@ def test_two_skills_each_come_close_to_six() -> None:
     assert one - two > 5 * abs(two - six)
     blocked = [pooling.blocked(report) for report in reports]
     assert blocked[0] > blocked[1] + 1
+
+
+def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ["simulate", str(EXAMPLES / "simulation.toml"), "--hours", "1", "--plot", "x.png"]
+    done = CliRunner().invoke(app, arguments)
+    assert str(done.exception) == "a plot needs matplotlib: pip install 'cicswitch[bench]'"

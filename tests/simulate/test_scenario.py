@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from cicswitch.config import Config, default_path
 from cicswitch.config import load as load_config
 from cicswitch.core.errors import ConfigError
 from cicswitch.simulate.model import Listed, Poisson, Shift
-from cicswitch.simulate.scenario import Scenario, load
+from cicswitch.simulate.scenario import (
+    AnswerConfig,
+    ArrivalsConfig,
+    Scenario,
+    ScenarioConfig,
+    StaffConfig,
+    TimesConfig,
+    load,
+)
 
 HANDLE = 'handle = { kind = "exponential", mean_s = 100 }\n'
 
@@ -172,3 +181,10 @@ def test_what_cannot_be_simulated_is_refused(
 ) -> None:
     (found,) = findings(tmp_path, config, text)
     assert found.endswith(f"expected {expected}")
+
+
+def test_the_documentation_names_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs/simulation.md").read_text()
+    for kind in (ScenarioConfig, ArrivalsConfig, StaffConfig, AnswerConfig, TimesConfig):
+        for key in kind.__struct_fields__:
+            assert re.search(rf"[`\[ {{(]{key}[`\] =,]", text), f"{kind.__name__}.{key}"
