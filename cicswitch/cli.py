@@ -517,6 +517,8 @@ def simulate(
     if (scenario is None) == (journal is None):
         raise typer.BadParameter("either a scenario or --journal")
     if journal is not None:
+        if hours:
+            raise typer.BadParameter("--hours needs a scenario: a day has its 24")
         _simulate_day(journal, day, config, against, seeds or 5, json=json, image=plot)
         return
     assert scenario is not None

@@ -42,7 +42,8 @@ _VISITS = """
 SELECT visit.interaction, visit.queue, visit.queued_at, visit.outcome, visit.wait_s,
     coalesce(interaction.medium, 'voice')
 FROM queue_visit AS visit LEFT JOIN interaction USING (interaction)
-WHERE visit.queued_at >= ? AND visit.queued_at < ? ORDER BY visit.queued_at
+WHERE visit.ended_at >= ?1 AND visit.queued_at >= ?1 AND visit.queued_at < ?2
+ORDER BY visit.queued_at
 """
 _SHARES = """
 SELECT interaction, queue, talk_s + hold_s, acw_s FROM handled
