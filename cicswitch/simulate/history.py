@@ -237,7 +237,7 @@ def recorded(day: Day, limits: Mapping[str, tuple[float, float]]) -> list[Row]:
             tally.handled += 1
             tally.handle_s += sum(day.shares[interaction])
     figures = {name: queue_figures([tally]) for name, tally in sorted(tallies.items())}
-    figures["all"] = queue_figures(list(tallies.values()))
+    figures["(all)"] = queue_figures(list(tallies.values()))
     return rows([figures])
 
 

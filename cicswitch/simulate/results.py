@@ -174,9 +174,9 @@ def simulate(
         simulation.close()
         unfinished += simulation.unfinished
         queues = {name: queue_figures([tally]) for name, tally in simulation.queues.items()}
-        queues["all"] = queue_figures(list(simulation.queues.values()))
+        queues["(all)"] = queue_figures(list(simulation.queues.values()))
         agents = {name: agent_figures([tally]) for name, tally in simulation.agents.items()}
-        agents["all"] = agent_figures(list(simulation.agents.values()))
+        agents["(all)"] = agent_figures(list(simulation.agents.values()))
         runs.append((queues, agents))
     if progress is not None:
         progress(1.0)

@@ -129,7 +129,7 @@ def plot(found: Report | Comparison, path: Path, names: tuple[str, ...] = ("",))
     figure, (level, wait, busy) = pyplot.subplots(1, 3, figsize=(13, 4.5), layout="constrained")
     used = {r.name for report in reports for r in report.queues if r.figures["offered"].mean}
     for place, (name, report) in enumerate(zip(names, reports, strict=True)):
-        rows = [row for row in report.queues if row.name != "all" and row.name in used]
+        rows = [row for row in report.queues if row.name != "(all)" and row.name in used]
         at = [index + (place - (len(reports) - 1) / 2) * 0.4 for index in range(len(rows))]
         for axes, key, scale in ((level, "service_level", 100.0), (wait, "asa_s", 1.0)):
             found_bars = [row.figures[key] for row in rows]
@@ -145,7 +145,7 @@ def plot(found: Report | Comparison, path: Path, names: tuple[str, ...] = ("",))
         occupancy = sorted(
             100 * (row.figures["occupancy"].mean or 0.0)
             for row in report.agents
-            if row.name != "all"
+            if row.name != "(all)"
         )
         busy.plot(range(1, len(occupancy) + 1), occupancy, marker=".", label=name)
     level.set_ylabel("service level, %")

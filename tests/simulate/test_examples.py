@@ -30,7 +30,7 @@ def test_the_scenario_gives_a_table_and_json(tmp_path: Path) -> None:
     assert found["hours"] == 2.0
     rows = {row["name"]: row["figures"] for row in found["queues"]}
     assert rows["english"]["answered"]["mean"] > 100
-    assert 0 < rows["all"]["service_level"]["mean"] < 1
+    assert 0 < rows["(all)"]["service_level"]["mean"] < 1
     assert image.read_bytes().startswith(b"\x89PNG")
 
 
