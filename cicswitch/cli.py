@@ -562,6 +562,10 @@ def _simulate_day(
     found_day = read_day(journal, begin if begin.tzinfo else begin.replace(tzinfo=UTC))
     paths = (against or default_path(), config or default_path())
     both = [_load(path) for path in paths]
+    for path, settings in zip(paths, both, strict=True):
+        for queue, count in found_day.left_out(settings.queue).items():
+            why = "nobody was answered" if queue in settings.queue else f"{path} does not have it"
+            print(f"left out: {count} contacts of queue {queue}, {why}", file=sys.stderr)
     with simulation.progress("simulating") as progress:
         before, after = (
             results.simulate(

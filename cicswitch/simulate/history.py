@@ -124,6 +124,15 @@ class Day:
             for stream in self._streams(queue, np.random.default_rng([seed, number]), was)
         ]
 
+    def left_out(self, queues: Container[str]) -> dict[str, int]:
+        """Contacts by queue that `streams` leaves out: no such queue, or nobody ever answered."""
+        answered = {visit[1] for visit in self.visits if visit[0] in self.shares}
+        found: dict[str, int] = {}
+        for visit in self.visits:
+            if visit[1] not in queues or visit[1] not in answered:
+                found[visit[1]] = found.get(visit[1], 0) + 1
+        return found
+
     def _streams(
         self, queue: str, random: np.random.Generator, was: Mapping[str, DefineQueue]
     ) -> list[Listed]:

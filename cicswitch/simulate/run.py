@@ -127,17 +127,15 @@ class Simulation:
                     engine.handle(c.Leave(who), at)
                     self._react(at)
             elif kind == ACCEPT:
-                # He may have hung up, or it may have rung too long, at this very moment too.
-                engine.advance(at)
+                # The customer may have hung up meanwhile, or the agent signed out.
                 if number in engine.reservations:
                     engine.handle(c.Accept(number), at)
-                self._react(at)
+                    self._react(at)
             elif kind == WRAP_UP:
-                engine.advance(at)
                 call = self.calls.get(who)
-                if call is not None:
+                if call is not None:  # the queue's time for it is not over
                     engine.handle(c.WrapUp(call.agent, "", interaction=who), at)
-                self._react(at)
+                    self._react(at)
             else:
                 self._turn(kind, who, at)
                 self._react(at)
@@ -184,7 +182,6 @@ class Simulation:
     def _turn(self, kind: int, who: str, now: float) -> None:
         """An agent does something by himself."""
         engine = self.engine
-        engine.advance(now)
         agent = engine.agents[who]
         presence = agent.presence
         if kind == SIGN_IN:

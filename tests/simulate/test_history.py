@@ -135,6 +135,15 @@ def test_the_interactions_own_skills_and_priority_are_those_that_its_queue_did_n
     assert (len(others.times), others.require, others.priority) == (29, "", 0)
 
 
+def test_what_cannot_be_run_again_is_counted(folder: Path) -> None:
+    day = read_day(folder / "store.db", DAY)
+    assert day.left_out(["support"]) == {}
+    assert day.left_out(["other"]) == {"support": 30}
+    day.shares.clear()
+    assert day.left_out(["support"]) == {"support": 30}
+    assert day.streams(["support"], 1) == []
+
+
 def test_who_is_not_in_the_records_works_while_the_others_do(folder: Path) -> None:
     day = read_day(folder / "store.db", DAY)
     shifts = models(day, load(folder / "two.toml"))(1).shifts
