@@ -497,6 +497,9 @@ def simulate(
     config: ConfigOption = None,
     seeds: Annotated[int, typer.Option(help="How many runs; default: the scenario's.", min=0)] = 0,
     hours: Annotated[float, typer.Option(help="How long; default: the scenario's.", min=0)] = 0.0,
+    interval: Annotated[
+        int, typer.Option(help="Figures of parts of the day too: minutes, such as 30.", min=0)
+    ] = 0,
     json: JsonOption = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a PNG into this file.")] = None,
     journal: Annotated[
@@ -517,8 +520,8 @@ def simulate(
     if (scenario is None) == (journal is None):
         raise typer.BadParameter("either a scenario or --journal")
     if journal is not None:
-        if hours:
-            raise typer.BadParameter("--hours needs a scenario: a day has its 24")
+        if hours or interval:
+            raise typer.BadParameter("--hours and --interval need a scenario")
         _simulate_day(journal, day, config, against, seeds or 5, json=json, image=plot)
         return
     assert scenario is not None
@@ -530,7 +533,11 @@ def simulate(
     read = load(scenario, _load(config or config_of(scenario)), hours)
     with simulation.progress("simulating") as progress:
         found = results.simulate(
-            read.model, seeds=seeds or read.seeds, seed=read.seed, progress=progress
+            read.model,
+            seeds=seeds or read.seeds,
+            seed=read.seed,
+            interval_s=interval * 60.0,
+            progress=progress,
         )
     if plot is not None:
         simulation.plot(found, plot)

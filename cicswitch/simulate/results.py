@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isnan, nan
+from math import ceil, inf, isnan, nan
+from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct, field
@@ -19,6 +20,7 @@ __all__ = [
     "QUEUE_FIGURES",
     "Comparison",
     "Estimate",
+    "Interval",
     "Report",
     "Row",
     "compare",
@@ -53,6 +55,7 @@ AGENT_FIGURES = ("answered", "handled", "occupancy", "aht_s", "signed_in_s")
 _COUNTS = (*QUEUE_FIGURES[:6], "handled", "signed_in_s")
 _PIECES = 100
 
+T = TypeVar("T")
 Figures = dict[str, float]
 """By name; NaN where there is no base: nobody answered, so no ASA."""
 
@@ -71,6 +74,14 @@ class Row(Struct, frozen=True):
     figures: dict[str, Estimate]
 
 
+class Interval(Struct, frozen=True):
+    """A part of the span: what came in it, and what was answered and given up in it."""
+
+    begin: float
+    """Seconds after midnight of the first day."""
+    queues: list[Row]
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """What came of a simulation. Seconds, rates from 0 to 1."""
 
@@ -81,6 +92,8 @@ class Report(Struct, frozen=True, kw_only=True):
     queues: list[Row]
     agents: list[Row]
     unfinished: float = 0.0
+    intervals: list[Interval] = []
+    """Parts of the span, where they were asked for."""
     runs: list[tuple[dict[str, Figures], dict[str, Figures]]] = []
     """Each seed's figures of queues and agents."""
 
@@ -152,42 +165,57 @@ def simulate(
     *,
     seeds: int = 5,
     seed: int = 1,
+    interval_s: float = 0.0,
     progress: Callable[[float], None] | None = None,
 ) -> Report:
     """Run a model under `seeds` seeds, the first of which is `seed`.
 
     A function gives a model for each seed, where more is drawn than the model itself draws.
-    `progress` is told from 0 to 1 how much is done.
+    `interval_s`: figures of parts of the span as well. `progress` is told from 0 to 1 how much is
+    done.
     """
     runs: list[tuple[dict[str, Figures], dict[str, Figures]]] = []
+    parts: dict[float, list[dict[str, Figures]]] = {}
     unfinished = 0
     hours = 0.0
     for number in range(seeds):
         one = model(seed + number) if callable(model) else model
-        hours = (one.end - one.start) / 3600
+        span = one.end - one.start
+        hours = span / 3600
         simulation = Simulation(one, seed + number)
-        for piece in range(_PIECES):
-            simulation.run(one.start + hours * 3600 * piece / _PIECES)
+        total = simulation.take_queues()
+        step = interval_s or span / _PIECES
+        pieces = max(1, ceil(span / step - 1e-9))
+        for piece in range(1, pieces + 1):
+            simulation.run(inf if piece == pieces else one.start + piece * step)
+            taken = simulation.take_queues()
+            for name, tally in taken.items():
+                total[name].add(tally)
+            if interval_s:
+                begin = one.start + (piece - 1) * step
+                parts.setdefault(begin, []).append(_with_all(taken, queue_figures))
             if progress is not None:
-                progress((number + piece / _PIECES) / seeds)
-        simulation.run()
+                progress((number + piece / pieces) / seeds)
         simulation.close()
         unfinished += simulation.unfinished
-        queues = {name: queue_figures([tally]) for name, tally in simulation.queues.items()}
-        queues["(all)"] = queue_figures(list(simulation.queues.values()))
-        agents = {name: agent_figures([tally]) for name, tally in simulation.agents.items()}
-        agents["(all)"] = agent_figures(list(simulation.agents.values()))
-        runs.append((queues, agents))
-    if progress is not None:
-        progress(1.0)
+        runs.append((_with_all(total, queue_figures), _with_all(simulation.agents, agent_figures)))
     return Report(
         seeds=seeds,
         hours=hours,
         queues=rows([queues for queues, _ in runs]),
         agents=rows([agents for _, agents in runs]),
         unfinished=unfinished / seeds,
+        intervals=[Interval(begin, rows(found)) for begin, found in sorted(parts.items())],
         runs=runs,
     )
+
+
+def _with_all(
+    tallies: dict[str, T], figures: Callable[[Sequence[T]], Figures]
+) -> dict[str, Figures]:
+    found = {name: figures([tally]) for name, tally in tallies.items()}
+    found["(all)"] = figures(list(tallies.values()))
+    return found
 
 
 def compare(before: Report, after: Report, recorded: Sequence[Row] = ()) -> Comparison:

@@ -53,6 +53,23 @@ class QueueTally:
         self.handle_s = 0.0
         """Talk, hold and after-call work."""
 
+    def add(self, other: QueueTally) -> None:
+        """Take in the counts of a later time."""
+        self.offered += other.offered
+        self.answered += other.answered
+        self.answered_within += other.answered_within
+        self.waited += other.waited
+        self.wait_s += other.wait_s
+        self.waits.extend(other.waits)
+        self.abandoned += other.abandoned
+        self.short_abandons += other.short_abandons
+        self.abandoned_wait_s += other.abandoned_wait_s
+        self.blocked += other.blocked
+        self.moved += other.moved
+        self.left += other.left
+        self.handled += other.handled
+        self.handle_s += other.handle_s
+
     def answer(self, wait_s: float) -> None:
         """One was answered."""
         self.answered += 1

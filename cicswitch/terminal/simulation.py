@@ -26,6 +26,7 @@ from cicswitch.simulate.results import (
 __all__ = ["as_json", "plot", "print_comparison", "print_report", "progress"]
 
 _RATES = ("service_level", "abandon_rate", "occupancy")
+_INTERVAL_FIGURES = tuple(name for name in QUEUE_FIGURES if name != "aht_s")
 _MOST_AGENTS = 40
 """So many a table shows; JSON has all."""
 
@@ -85,10 +86,18 @@ def _shown(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [n for n in names if n not in rare or any(row.figures[n].mean for row in rows)]
 
 
+def _clock(seconds: float) -> str:
+    day, minute = divmod(int(seconds) // 60, 24 * 60)
+    return f"{f'day {day + 1} ' if day else ''}{minute // 60:02}:{minute % 60:02}"
+
+
 def print_report(report: Report, console: Console) -> None:
     """Queues, agents, and the formulas."""
     title = f"{report.hours:g} simulated hours, {report.seeds} seeds, ± 99 % confidence"
     console.print(_table(title, "queue", report.queues, _shown(QUEUE_FIGURES, report.queues)))
+    if report.intervals:
+        parts = [Row(_clock(part.begin), part.queues[-1].figures) for part in report.intervals]
+        console.print(_table("all queues", "from", parts, _shown(_INTERVAL_FIGURES, parts)))
     agents = _few(report.agents)
     console.print(_table("", "agent", agents, AGENT_FIGURES))
     if len(agents) < len(report.agents):

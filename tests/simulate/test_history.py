@@ -197,7 +197,7 @@ def test_the_command_shows_the_difference(folder: Path) -> None:
         (["--journal", "plan.toml", "--day", "2026-05-04"], "is no store of cicswitch"),
         ([], "either a scenario or --journal"),
         (["x.toml", "--day", "2026-05-04"], "need --journal"),
-        (["--journal", "store.db", "--day", "2026-05-04", "--hours", "3"], "needs a scenario"),
+        (["--journal", "store.db", "--day", "2026-05-04", "--hours", "3"], "need a scenario"),
     ],
 )
 def test_what_cannot_be_run_again_is_refused(

@@ -216,6 +216,17 @@ def test_the_same_seed_gives_the_same_figures_and_another_seed_gives_others() ->
     assert one.runs[0] != one.runs[1]
 
 
+def test_intervals_add_up_to_the_span_and_change_nothing() -> None:
+    whole = simulate(model(6), seeds=2)
+    parts = simulate(model(6), seeds=2, interval_s=3600)
+    for name, estimate in whole.queues[0].figures.items():
+        assert parts.queues[0].figures[name].mean == pytest.approx(estimate.mean)
+    assert [part.begin for part in parts.intervals] == [0, 3600, 7200, 10800, 14400, 18000]
+    for name in ("offered", "answered", "abandoned"):
+        means = [part.queues[0].figures[name].mean or 0.0 for part in parts.intervals]
+        assert sum(means) == pytest.approx(whole.queues[0].figures[name].mean)
+
+
 def test_the_same_customers_come_whoever_serves_them() -> None:
     few, many = Simulation(model(4), 3), Simulation(model(40), 3)
     few.run()
