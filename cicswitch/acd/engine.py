@@ -197,12 +197,13 @@ class Engine(Roster):
         priority = queue.priority
         queue.define(command)
         # What is being offered goes to the new lines if it comes back.
-        for interaction in self._offered(queue):
+        for interaction in (*self._offered(queue), *waiting):
             interaction.priority += queue.priority - priority
             interaction.joined = self._joined(interaction)
+            # The next ring is another one, or due at another time, or there is none any more.
+            self._cancel_ring_timer(interaction)
+            self._set_ring_timer(interaction, now)
         for interaction in waiting:
-            interaction.priority += queue.priority - priority
-            interaction.joined = self._joined(interaction)
             interaction.key = queue.key(interaction)
         for interaction in sorted(waiting, key=_urgency):
             self._place(interaction, now)
