@@ -224,7 +224,7 @@ PROFILE = (0.0, 0.0, 0.2, 0.9, 1.6, 2.0, 1.8, 1.9, 1.6, 1.1, 0.4, 0.0)
 def day(calls: int = 50_000, agents: int = 500) -> float:
     """CPU seconds of a virtual day in a center that is busy at noon: eight queues, three shifts.
 
-    Customers give up, agents take seconds to answer and some answer too late, and half of the
+    Customers give up, agents take seconds to answer and some answer too late, and two thirds of the
     agents know two or three queues.
     """
     edges = tuple(DAY_S / len(PROFILE) * number for number in range(len(PROFILE) + 1))
@@ -283,6 +283,25 @@ def day(calls: int = 50_000, agents: int = 500) -> float:
     return spent
 
 
+def check_cost(agents: int, waiting: int, events: int) -> float:
+    """What looking at the invariants costs, in percent: with and without in turn, one center."""
+    center = Center(agents, waiting, agents)
+    measure(center, events)
+    spent = {False: 0.0, True: 0.0}
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        for turn in range(20):
+            checked = bool(turn % 2)
+            center.engine.check = checked
+            spent[checked] += measure(center, events)[0]
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    return (spent[True] / spent[False] - 1.0) * 100
+
+
 def run(options: Options) -> list[Result]:
     """Sizes from 100 to 100,000 agents, few and many profiles; or `--agents` and `--waiting`."""
     result = Result("acd", x_label="agents", y_label="events/s")
@@ -305,5 +324,8 @@ def run(options: Options) -> list[Result]:
                 xs.append(float(count))
                 ys.append(per_s)
     result.add("day_cpu_s", day(), "s", most=5.0)
+    if not options.agents:
+        cost = check_cost(1_000, 1_000, events // 5)
+        result.add("check_cost", cost, "%", most=3)
     result.series = [Series(label, xs, ys) for label, (xs, ys) in series.items()]
     return [result]

@@ -137,6 +137,12 @@ class Target:
         pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self.pids]
         return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") // 1024
 
+    def anonymous_kib(self) -> int:
+        """Resident memory of all processes that no file stands behind."""
+        pages = [Path(f"/proc/{pid}/statm").read_text().split() for pid in self.pids]
+        own = sum(int(each[1]) - int(each[2]) for each in pages)
+        return own * os.sysconf("SC_PAGE_SIZE") // 1024
+
     def fds(self) -> int:
         """Open descriptors of all processes."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids)

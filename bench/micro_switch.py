@@ -109,7 +109,7 @@ def run(switch: Switch, first: int, calls: int) -> float:
         nonlocal spent
         sent.clear()
         start = clock()
-        stack._received(data, flow)
+        stack._received([(flow, data)])
         spent += clock() - start
         return list(sent)
 

@@ -355,6 +355,74 @@ def top(
 
 
 @app.command()
+def move(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    queue: Annotated[str, typer.Argument(help="The queue that it goes to.")],
+    config: ConfigOption = None,
+) -> None:
+    """Put a waiting interaction into another queue; its place counts from the same time."""
+    _say_place(_ask(config, do="waiting", interaction=call, queue=queue))
+
+
+@app.command()
+def prioritise(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    points: Annotated[int, typer.Argument(help="Its own priority from now.")],
+    config: ConfigOption = None,
+) -> None:
+    """Give a waiting interaction another priority of its own."""
+    _say_place(_ask(config, do="waiting", interaction=call, priority=points))
+
+
+def _say_place(answer: dict[str, Any]) -> None:
+    place = f"place {answer['position']}" if answer["position"] else "offered to an agent"
+    print(f"{answer['interaction']} in queue {answer['queue']}, {place}")
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="An interaction that waits, or an agent.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Why an interaction waits and who could take it; why an agent gets what he gets.
+
+    Example: cicswitch explain kim
+    """
+    answer = _ask(config, do="explain", name=name)
+    if json:
+        _print_json(answer["explained"])
+        return
+    for line in answer["text"]:
+        print(line)
+
+
+@app.command()
+def replay(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Run the journal's commands through the ACD again; ends with 1 if it decides otherwise."""
+    import msgspec
+
+    from cicswitch.records.journal import decode_batch
+    from cicswitch.records.replay import replay as run_again
+    from cicswitch.store.sqlite import connect_reader
+
+    settings = _load(config)
+    db = connect_reader(settings.path(settings.store.path))
+    with contextlib.closing(db):
+        rows = db.execute("SELECT data FROM journal ORDER BY seq")
+        runs = list(run_again(event for (data,) in rows for event in decode_batch(data)))
+    if json:
+        _print_json([msgspec.to_builtins(run) for run in runs])
+    for run in [] if json else runs:
+        when = datetime.fromtimestamp(run.started_at, UTC).isoformat(timespec="seconds")
+        print(f"{when}  {run.commands} commands, {run.decided} decisions the same")
+        if not run.same:
+            print(f"  expected {run.expected}\n  got      {run.got}")
+    if not all(run.same for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command()
 def trace(
     call: Annotated[str, typer.Argument(help="An interaction, a leg or a SIP Call-ID.")],
     config: ConfigOption = None,

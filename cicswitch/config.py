@@ -24,6 +24,7 @@ from cicswitch.core.errors import ConfigError
 from cicswitch.core.toml import Decoder, Document, Finding, Secret
 from cicswitch.dialplan.load import load_dialplans
 from cicswitch.dialplan.model import Dialplan
+from cicswitch.runtime.policy import find
 
 __all__ = [
     "AgentConfig",
@@ -270,6 +271,9 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
         "weighted",
     ] = "longest-idle"
     weights: WeightsConfig = WeightsConfig()
+    policy: str = ""
+    policy_ms: Annotated[int, Meta(ge=1, le=1000)] = 5
+    policy_shadow: bool = False
     offer_to: Annotated[int, Meta(ge=1, le=100)] = 1
     priority: int = 0
     ageing: Seconds = 1.0
@@ -295,6 +299,7 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     music: str = ""
     comfort: str = ""
     comfort_s: Count = 0
+    announce_s: Count = 0
     reject_pause_s: Count = 10
     record: bool = True
 
@@ -516,6 +521,11 @@ def _references(config: Config, decoder: Decoder) -> None:
                 "at least one agent with its skills",
             )
         _rings(config, name, queue, decoder)
+        if ":" in queue.policy:
+            try:
+                find(queue.policy, {})
+            except LookupError as error:
+                decoder.add(("queue", name, "policy"), str(error), "MODULE:FUNCTION")
 
 
 def _need(config: Config, name: str, queue: QueueConfig, decoder: Decoder) -> Need:

@@ -50,7 +50,10 @@ class Engine(Roster):
         """Policies in Python by queue."""
         self.check = check
         """Look at the invariants after every command; a breach is an event."""
+        self.now = float("-inf")
+        """The latest time that it was told."""
         self.breached = 0
+        self.policy_failures = 0
         self._needs: dict[tuple[object, ...], Need] = {}
         self._abandoned: dict[tuple[str, str], tuple[float, float]] = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
@@ -78,14 +81,20 @@ class Engine(Roster):
         }
 
     def handle(self, command: c.Command, now: float) -> None:
-        """Carry out a command, or raise `NotFound` or `Conflict` and change nothing."""
+        """Carry out a command, or raise `NotFound` or `Conflict` and change nothing.
+
+        Time does not go back: a command of an earlier time is carried out at `self.now`.
+        """
         self.advance(now)
+        now = self.now
         self._handlers[type(command)](command, now)
         if self.check:
             self._look(now)
 
     def advance(self, now: float) -> None:
         """Let the deadlines pass that are due, each at its time."""
+        if now > self.now:
+            self.now = now
         wheel = self.wheel
         while True:
             due = wheel.next_due()
@@ -103,6 +112,8 @@ class Engine(Roster):
     def take_events(self) -> list[e.AcdEvent]:
         """The events since the last call, in order; the list is the caller's."""
         events = self.events
+        if not events:
+            return []
         self.events = []
         return events
 
@@ -145,6 +156,10 @@ class Engine(Roster):
             len([agent for agent in serving if agent.open and not agent.load]),
         )
 
+    def queue(self, name: str) -> Queue:
+        """A queue while it runs. Raises `NotFound`."""
+        return self._queue(name)
+
     def serving(self, queue: Queue) -> list[Agent]:
         """Who is signed in and meets a queue's own requirement."""
         members = queue.definition.agents
@@ -158,6 +173,12 @@ class Engine(Roster):
                 for agent in profile.agents.values()
             ]
         return [agent for agent in among if agent.presence and queue.need.meets(agent.skills)]
+
+    def line_of(self, interaction: Interaction, now: float) -> Line:
+        """The line that an interaction stands in, or came from."""
+        if interaction.direct is not None:
+            return interaction.direct
+        return self._line(interaction, now)
 
     def position(self, interaction: str) -> int:
         """The place in its queue, 1 is next; 0 when it does not wait. For announcements."""
@@ -378,7 +399,8 @@ class Engine(Roster):
         else:
             if chosen is not None and chosen in candidates:
                 return chosen
-            reason = "it chose nobody of those who are free"
+            reason = "it named nobody of those who are free"
+        self.policy_failures += 1
         self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
         return candidates[0]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from cicswitch.acd.commands import Command
+
 __all__ = [
     "AcdEvent",
     "AgentChanged",
+    "Commanded",
     "InteractionConnected",
     "InteractionHandled",
     "InteractionLeft",
@@ -144,6 +147,13 @@ class AgentChanged(Struct, frozen=True, tag=True, gc=False):
     code: str = ""
     interaction: str = ""
     queue: str = ""
+
+
+class Commanded(Struct, frozen=True, tag=True):
+    """The engine carried out a command. From these alone it decides the same again."""
+
+    at: float
+    command: Command
 
 
 class PolicyFailed(Struct, frozen=True, tag=True, gc=False):

@@ -124,6 +124,10 @@ class Line:
         """The one who has waited longest; kept for queues with a bound only."""
         return _first(self._oldest)
 
+    def ahead_of(self, key: float) -> int:
+        """How many that wait are as urgent as one with this key, or more."""
+        return sum([entry[0] <= key and entry[3].entry == entry[2] for entry in self._heap])
+
     def interactions(self) -> list[Interaction]:
         """All that wait, most urgent first. For views and changes, not for matching."""
         return [entry[3] for entry in sorted(_standing(self._heap))]

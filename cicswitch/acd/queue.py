@@ -22,7 +22,6 @@ SELECTIONS = (
     "most-skilled",
     "least-skilled",
     "weighted",
-    "python",
 )
 """The policies by which an agent is chosen."""
 
@@ -32,6 +31,7 @@ _DEFAULT_RULES = {
     "busy": FailRule(seconds=10),
     "unreachable": FailRule(seconds=10),
 }
+_HANDLE_TIMES = 200
 _LEVEL_MEMORY_S = 1800.0
 """Answers count for the goal with a weight that falls to 1/e in this time."""
 
@@ -53,11 +53,13 @@ class Queue:
     match reads attributes and nothing else."""
 
     __slots__ = (
+        "_abandons",
         "_asked",
         "_handled",
         "_level_at",
         "_met",
         "_total",
+        "_waited_s",
         "ageing",
         "bound_s",
         "definition",
@@ -65,6 +67,7 @@ class Queue:
         "goal_points",
         "goal_s",
         "handle_s",
+        "handle_times",
         "idle_points",
         "lines",
         "name",
@@ -85,6 +88,9 @@ class Queue:
         self.waiting = 0
         self.handle_s = 180.0
         """Mean seconds of handling, wrap-up included; recent ones count most."""
+        self.handle_times: list[float] = []
+        """The last of them."""
+        self._waited_s = self._abandons = 0.0
         self._handled = 0
         self._met = self._total = self._level_at = 0.0
         self.define(definition)
@@ -132,12 +138,24 @@ class Queue:
     def handled(self, seconds: float) -> None:
         """An agent handled one in so many seconds, before its wrap-up."""
         self._handled += 1
+        if len(self.handle_times) < _HANDLE_TIMES:
+            self.handle_times.append(seconds + self.wrap_up_s)
+        else:
+            self.handle_times[self._handled % _HANDLE_TIMES] = seconds + self.wrap_up_s
         self.handle_s += (seconds + self.wrap_up_s - self.handle_s) / min(self._handled, 50)
 
     # -- the goal --------------------------------------------------------------------------------
 
+    @property
+    def abandon_rate(self) -> float:
+        """Abandons for each second of waiting: the hazard of an exponential patience."""
+        return self._abandons / self._waited_s if self._waited_s > 0.0 else 0.0
+
     def count(self, wait_s: float, *, answered: bool, now: float) -> None:
-        """An interaction was answered, or left after waiting past the goal's seconds."""
+        """An interaction was answered or left after waiting so long."""
+        # Of the last hundreds: what is older fades.
+        self._waited_s = self._waited_s * 0.998 + wait_s
+        self._abandons = self._abandons * 0.998 + (0.0 if answered else 1.0)
         if not self.goal:
             return
         fade = exp((self._level_at - now) / _LEVEL_MEMORY_S) if self._total else 0.0

@@ -6,7 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cicswitch.acd import commands as acd
+from cicswitch.acd.explain import of_agent, of_interaction, text
 from cicswitch.api.control import Handler
 from cicswitch.api.snapshot import health, snapshot
 from cicswitch.calls.reason import Reason
@@ -73,8 +76,34 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         ]
         return {"legs": legs}
 
+    def waiting(asked: Mapping[str, Any]) -> dict[str, Any]:
+        name = asked["interaction"]
+        if "queue" in asked:
+            switch.command(acd.Move(name, asked["queue"]))
+        else:
+            switch.command(acd.Prioritise(name, int(asked["priority"])))
+        found = switch.engine.interactions.get(name)
+        return {
+            "interaction": name,
+            "queue": found.queue.name if found is not None else "",
+            "position": switch.engine.position(name),
+        }
+
+    def explain(asked: Mapping[str, Any]) -> dict[str, Any]:
+        name, now = asked["name"], switch.clock.now()
+        engine = switch.engine
+        if name in engine.agents:
+            explained: Any = of_agent(engine, name, now)
+        elif name in engine.interactions:
+            explained = of_interaction(engine, name, now)
+        else:
+            raise NotFound(f'there is no agent and no interaction in the ACD called "{name}"')
+        return {"text": text(explained), "explained": msgspec.to_builtins(explained)}
+
     return {
         "ping": ping,
+        "explain": explain,
+        "waiting": waiting,
         "health": lambda _: health(switch),
         "snapshot": lambda _: snapshot(switch),
         "agent": agent,
@@ -83,6 +112,7 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "trace": trace,
         "tables": lambda _: switch.tables(),
         "timers": lambda _: len(switch.wheel),
+        "blocks": lambda _: switch.blocks(),
     }
 
 

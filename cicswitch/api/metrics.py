@@ -51,6 +51,14 @@ class _Collector:
             "Greatest lag since the last scrape",
             switch.gate.take_max(),
         )
+        yield CounterMetricFamily(
+            "cicswitch_acd_invariants_broken", "Mistakes of the ACD; see the log", engine.breached
+        )
+        yield CounterMetricFamily(
+            "cicswitch_acd_policy_failures",
+            "Times that the fallback of a policy in Python decided",
+            engine.policy_failures,
+        )
         sip = CounterMetricFamily("cicswitch_sip_messages", "SIP counters", labels=["kind"])
         for key, value in {**switch.sip.agent.counters, **switch.sip.counters}.items():
             sip.add_metric([key], value)
@@ -81,6 +89,12 @@ class _Collector:
         yield GaugeMetricFamily(
             "cicswitch_gc_pause_max_seconds", "Longest collector pause", switch.gc_pause_max_s
         )
+        blocks = GaugeMetricFamily(
+            "cicswitch_memory_blocks", "Blocks that Python has handed out", labels=["process"]
+        )
+        for key, value in switch.blocks().items():
+            blocks.add_metric([key], value)
+        yield blocks
         trunks = GaugeMetricFamily("cicswitch_trunk_up", "1 while it answers", labels=["trunk"])
         for name, trunk in switch.sip.trunks.by_name.items():
             trunks.add_metric([name], int(trunk.up))
@@ -108,7 +122,24 @@ class _Collector:
         level = GaugeMetricFamily(
             "cicswitch_queue_service_level", "answered_or_abandoned, today", labels=["queue"]
         )
+        ewt = GaugeMetricFamily(
+            "cicswitch_queue_ewt_seconds",
+            "Estimated wait of the next to join",
+            labels=["queue", "quantile"],
+        )
+        error = GaugeMetricFamily(
+            "cicswitch_queue_ewt_error_seconds", "Mean error of its P50", labels=["queue"]
+        )
+        covered = GaugeMetricFamily(
+            "cicswitch_queue_ewt_covered", "Share that waited no longer than P90", labels=["queue"]
+        )
         for name in engine.queues:
+            estimate = switch.conductor.estimator.of(name, now)
+            ewt.add_metric([name, "0.5"], estimate.p50_s)
+            ewt.add_metric([name, "0.9"], estimate.p90_s)
+            if name in switch.conductor.estimator.error_s:
+                error.add_metric([name], switch.conductor.estimator.error_s[name])
+                covered.add_metric([name], switch.conductor.estimator.covered[name])
             view, today = engine.view(name, now), switch.today.queue(name)
             waiting.add_metric([name], view.waiting)
             longest.add_metric([name], view.longest_wait_s)
@@ -118,7 +149,7 @@ class _Collector:
                 totals.add_metric([name, outcome], today[outcome])
             if today["service_level"] is not None:
                 level.add_metric([name], today["service_level"])
-        yield from (waiting, longest, signed_in, totals, level)
+        yield from (waiting, longest, signed_in, totals, level, ewt, error, covered)
 
 
 def registry_of(switch: Switch) -> CollectorRegistry:

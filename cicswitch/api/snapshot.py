@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from cicswitch.acd.agent import AgentState
@@ -35,6 +36,11 @@ def health(switch: Switch) -> dict[str, Any]:
     }
 
 
+def _seconds(value: float) -> float | None:
+    """None where nobody could ever serve."""
+    return round(value, 1) if isfinite(value) else None
+
+
 def snapshot(switch: Switch) -> dict[str, Any]:
     """Queues, agents, calls, trunks and devices."""
     now = switch.clock.now()
@@ -43,11 +49,14 @@ def snapshot(switch: Switch) -> dict[str, Any]:
     for name in engine.queues:
         view = engine.view(name, now)
         today = switch.today.queue(name)
+        ewt = switch.conductor.estimator.of(name, now)
         queues.append(
             {
                 "queue": name,
                 "waiting": view.waiting,
                 "longest_wait_s": round(view.longest_wait_s, 1),
+                "ewt_p50_s": _seconds(ewt.p50_s),
+                "ewt_p90_s": _seconds(ewt.p90_s),
                 "idle": view.idle,
                 "signed_in": view.signed_in,
                 **today,

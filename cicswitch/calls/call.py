@@ -40,7 +40,6 @@ class Call:
         "called",
         "caller",
         "caller_name",
-        "comfort_timer",
         "connected",
         "customer",
         "customer_held",
@@ -58,6 +57,7 @@ class Call:
         "record",
         "recording",
         "recordings",
+        "reminders",
         "ringing",
         "run",
         "started_at",
@@ -83,7 +83,8 @@ class Call:
         self.hears: tuple[Hears, Hears] = (NOTHING, NOTHING)
         self.playing = ""
         self.timer: Timer | None = None
-        self.comfort_timer: Timer | None = None
+        self.reminders: dict[str, Timer] = {}
+        """What is said again and again while it waits in a queue."""
         self.queue = ""
         self.agent = ""
         self.offers: dict[int, list[str]] = {}

@@ -34,6 +34,9 @@ class Tokens:
         return self._buffer[start:end]
 
 
+_BYTES = [f"{byte:02x}" for byte in range(256)]
+
+
 class Names:
     """Names in the order of time: start of the process, four random characters, a number.
 
@@ -41,13 +44,17 @@ class Names:
     page of its own. They are no secret: what must not be guessed is a token.
     """
 
-    __slots__ = ("_next", "_prefix")
+    __slots__ = ("_block", "_next", "_prefix")
 
     def __init__(self, now: float, tokens: Tokens) -> None:
         self._prefix = f"{int(now):08x}{tokens.token(4)}"
+        self._block = f"{self._prefix}000000"
         self._next = 0
 
     def name(self) -> str:
         """The next name, 20 characters."""
         self._next += 1
-        return f"{self._prefix}{self._next:08x}"
+        low = self._next & 0xFF
+        if low == 0:
+            self._block = f"{self._prefix}{self._next >> 8:06x}"
+        return self._block + _BYTES[low]

@@ -57,12 +57,15 @@ class ClearTimer(Struct, frozen=True, gc=False):
 
 
 class EnterQueue(Struct, frozen=True):
-    """Wait in a queue; `Run.outcome` follows: timeout, full, empty, or ended."""
+    """Wait in a queue; `Run.outcome` follows: timeout, full, empty, long, exhausted, or ended."""
 
     queue: str
     skills: dict[str, int]
     priority: int
     timeout_s: float
+    require: str = ""
+    prefer: tuple[str, ...] = ()
+    patience_s: float = 0.0
 
 
 class DialTargets(Struct, frozen=True):

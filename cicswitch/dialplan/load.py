@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cicswitch.acd.skills import SkillsError, parse
 from cicswitch.core.errors import ConfigError
 from cicswitch.core.toml import Decoder, Document, Finding, KeyPath, near_miss
 from cicswitch.dialplan.match import PatternError, number_matcher, parse_open
@@ -35,11 +36,13 @@ __all__ = ["JUMPS", "load_dialplans"]
 
 JUMPS = (
     *("next", "then", "otherwise", "on_timeout", "on_invalid", "on_full", "on_empty"),
-    *("on_busy", "on_no_answer", "on_failed"),
+    *("on_busy", "on_no_answer", "on_failed", "on_long", "on_exhausted"),
 )
 """The keys of steps whose value is a target."""
 
-BUILT_IN = frozenset({"caller", "caller_name", "called", "trunk", "language", "priority"})
+BUILT_IN = frozenset(
+    {"caller", "caller_name", "called", "trunk", "language", "last_agent", "priority"}
+)
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -211,6 +214,11 @@ class _Loader:
                         decoder.unknown(
                             (*path, "skills", skill), "a skill", skill, self.known.skills
                         )
+                self._require(step.require, (*path, "require"))
+                for digit, target in step.keys.items():
+                    if len(digit) != 1 or digit not in "0123456789*#ABCD":
+                        decoder.add((*path, "keys", digit), f'"{digit}"', "one digit as the key")
+                    self._target(target, (*path, "keys", digit), flow, plan)
             case Dial():
                 targets = (step.to,) if isinstance(step.to, str) else step.to
                 if not targets:
@@ -224,6 +232,16 @@ class _Loader:
                     decoder.add((*path, "box"), f'"{step.box}"', "letters, digits, - and _")
             case Play() | Say():
                 pass  # their texts and jumps have been checked above
+
+    def _require(self, text: str, path: KeyPath) -> None:
+        try:
+            need = parse(text)
+        except SkillsError as error:
+            self.decoder.add(path, f'"{text[error.at :] or "the end"}" in "{text}"', error.expected)
+            return
+        for skill in sorted(need.skills()):
+            if skill not in self.known.skills:
+                self.decoder.unknown(path, "a skill", skill, self.known.skills)
 
     def _destination(self, text: str, path: KeyPath) -> None:
         where, colon, _ = text.partition(":")

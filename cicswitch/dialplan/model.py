@@ -147,11 +147,23 @@ class Queue(Step, frozen=True, kw_only=True):
     queue: str
     skills: dict[str, Annotated[int, Meta(ge=1, le=100)]] = {}
     """Asked for beside the queue's own; `{language}` in a name is replaced."""
+    require: str = ""
+    """The same as an expression."""
+    prefer: str | tuple[str, ...] = ()
+    """Agents to wait for first."""
+    patience_s: Seconds = 0.0
+    """How long; 0: as the queue says."""
     priority: int = 0
     timeout_s: float = 0
+    keys: dict[str, str] = {}
+    """Where a key leads out of the queue, like `{ 1 = "voicemail" }`."""
     on_timeout: str = ""
     on_full: str = ""
     on_empty: str = ""
+    on_long: str = ""
+    """The estimated wait is longer than the queue takes."""
+    on_exhausted: str = ""
+    """After the last ring, where the queue says so."""
 
 
 class Dial(Step, frozen=True, kw_only=True):

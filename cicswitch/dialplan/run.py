@@ -159,6 +159,17 @@ class Run:
                 return [*stop, *self._pressed(digit, now)]
         return []
 
+    def leaves_by(self, digit: str) -> bool:
+        """Whether a key leads out of the queue that the call waits in."""
+        step = self.step
+        return self._waits is Waits.OUTCOME and isinstance(step, Queue) and digit in step.keys
+
+    def left_by(self, digit: str, now: float) -> list[Action]:
+        """The call left its queue by that key."""
+        step = self.step
+        assert isinstance(step, Queue)
+        return self._choose(step.keys[digit], now)
+
     def timed_out(self, now: float) -> list[Action]:
         """The run's timer is due."""
         if self._waits is not Waits.INPUT or self._input is None:
@@ -262,7 +273,19 @@ class Run:
             case Queue():
                 skills = {self._text(name): least for name, least in step.skills.items()}
                 priority = step.priority + _number(self.variables.get("priority", "0"))
-                return [EnterQueue(step.queue, skills, priority, step.timeout_s)]
+                prefer = (step.prefer,) if isinstance(step.prefer, str) else step.prefer
+                agents = tuple(name for each in prefer if (name := self._text(each)))
+                return [
+                    EnterQueue(
+                        step.queue,
+                        skills,
+                        priority,
+                        step.timeout_s,
+                        step.require,
+                        agents,
+                        step.patience_s,
+                    )
+                ]
             case Dial():
                 to = (step.to,) if isinstance(step.to, str) else step.to
                 targets = tuple(self._text(target) for target in to)

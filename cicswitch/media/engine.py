@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -160,6 +161,7 @@ class Engine:
             "packets_unknown": self.unknown_payloads,
             "send_errors": self.send_errors,
             "cpu_s": time.process_time(),
+            "blocks": sys.getallocatedblocks(),
             "source_cache_bytes": self._sources.cached_bytes,
         }
 

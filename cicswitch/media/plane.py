@@ -7,7 +7,7 @@ needed for `pool_idle_s`, beyond a step in hand, is closed again, `SHRINK_PAIRS`
 
 Commands leave together: at once where none left within the last `GATHER_S`, else at its end. Each
 write wakes the worker, which costs both processes more than the commands in it, and nobody hears
-5 ms before a prompt begins. A worker that dies takes its legs with it:
+10 ms before a prompt begins. A worker that dies takes its legs with it:
 `MediaWorkerLost` names them, and the plane forgets them; recordings are repaired by the next start.
 """
 
@@ -52,7 +52,7 @@ __all__ = ["WorkerPlane"]
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 STABLE_S = 10.0
 """A worker that lived so long begins its backoff anew."""
-GATHER_S = 0.005
+GATHER_S = 0.01
 SHRINK_PAIRS = 64
 """Closing a pair takes some 20 µs, in which no packet is relayed."""
 SOCKET_BUFFER = 1 << 21

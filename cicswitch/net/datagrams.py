@@ -32,8 +32,8 @@ class Owner(Protocol):
     def now(self) -> float:
         """The time."""
 
-    def received(self, data: bytes, flow: Flow) -> None:
-        """A datagram."""
+    def received(self, batch: list[tuple[Flow, bytes]]) -> None:
+        """Datagrams, in the order in which they came."""
 
     def failed(self, flow: Flow) -> None:
         """A peer cannot be reached."""
@@ -100,14 +100,13 @@ class Datagrams:
         In this order and each in one go: a batch runs through one piece of code at a time, ours or
         the kernel's, and finds it in the processor's caches.
         """
-        receive = self._sock.recvfrom
-        # An IPv6 address is a tuple of four.
-        batch: list[tuple[bytes, tuple[Any, ...]]] = []
+        receive, flows = self._sock.recvfrom, self._flows
+        batch: list[tuple[Flow, bytes]] = []
         failed = 0
         self._more = True
         while len(batch) < _BATCH:
             try:
-                batch.append(receive(_DATAGRAM))
+                received: tuple[bytes, tuple[Any, ...]] = receive(_DATAGRAM)
             except (BlockingIOError, InterruptedError):
                 self._more, self._emptied_at = False, self._owner.now()
                 break
@@ -117,19 +116,21 @@ class Datagrams:
                 failed += 1
                 if failed >= _BATCH:
                     break
+                continue
+            data, addr = received
+            flow = flows.get(addr)
+            if flow is None:
+                if len(flows) >= _FLOWS:
+                    flows.clear()
+                # An IPv6 address is a tuple of four.
+                flow = flows[addr] = Flow(self.listener, (addr[0], addr[1]))
+            batch.append((flow, data))
         if not batch:
             return failed
-        received, flows = self._owner.received, self._flows
         outgoing: list[tuple[bytes, Flow]] = []
         self._outgoing = outgoing
         try:
-            for data, addr in batch:
-                flow = flows.get(addr)
-                if flow is None:
-                    if len(flows) >= _FLOWS:
-                        flows.clear()
-                    flow = flows[addr] = Flow(self.listener, (addr[0], addr[1]))
-                received(data, flow)
+            self._owner.received(batch)
         finally:
             self._outgoing = None
             for data, flow in outgoing:

@@ -28,7 +28,7 @@ __all__ = ["SipTransports"]
 
 log = structlog.get_logger("net")
 
-Received = Callable[[bytes, Flow], None]
+Received = Callable[[list[tuple[Flow, bytes]]], None]
 BUFFER = 4 * 1024 * 1024
 _SWEEP_S = 60
 
@@ -57,7 +57,7 @@ class _Stream(asyncio.Protocol):
         self.last_used = self._owner.now()
         try:
             for message in self._framer.feed(data):
-                self._owner.received(message, self.flow)
+                self._owner.received([(self.flow, message)])
         except ParseError as error:
             self._owner.counters["stream_malformed"] += 1
             log.info("stream_malformed", peer=self.flow.remote, error=str(error))
@@ -79,9 +79,9 @@ class _Stream(asyncio.Protocol):
 class SipTransports:
     """Opens listeners and sends by flow.
 
-    `received(data, flow)` gets every datagram and every message cut from a stream; `failed(flow)`
-    hears of streams that could not be opened or broke. `in_use()` names the connections that stay
-    open however long they are silent.
+    `received(batch)` gets the datagrams of a wake-up and each message cut from a stream, as pairs
+    of flow and bytes; `failed(flow)` hears of streams that could not be opened or broke.
+    `in_use()` names the connections that stay open however long they are silent.
     """
 
     def __init__(

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from cicswitch.acd.events import AcdEvent
+from cicswitch.acd.events import AcdEvent, Commanded
 from cicswitch.calls.events import CallEvent, LegDigit
 
 __all__ = ["Event", "decode_batch", "encode_batch", "is_kept"]
 
-Event = AcdEvent | CallEvent
+Event = AcdEvent | Commanded | CallEvent
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes | str], list[Event]] = msgspec.json.Decoder(list[Event]).decode

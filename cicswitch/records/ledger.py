@@ -59,6 +59,7 @@ class Ledger:
             acd.QueueRefused: self._refused,
             acd.InteractionConnected: self._was_connected,
             acd.InteractionLeft: self._left,
+            acd.InteractionMoved: self._moved,
             acd.InteractionHandled: self._handled,
             acd.WrapUpEnded: self._wrapped,
             acd.AgentChanged: self._agent_changed,
@@ -249,6 +250,19 @@ class Ledger:
         return [
             QueueVisit(
                 event.interaction, event.queue, queued_at, event.at, event.outcome, event.wait_s
+            )
+        ]
+
+    def _moved(self, event: acd.InteractionMoved) -> list[Row]:
+        """On to another queue: flowed out of the one; the other's visit begins with its event."""
+        queued = self._queued.pop(event.interaction, None)
+        queued_at = queued.at if queued is not None else event.at - event.wait_s
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.wait_s += event.wait_s
+        return [
+            QueueVisit(
+                event.interaction, event.queue, queued_at, event.at, event.reason, event.wait_s
             )
         ]
 

@@ -11,6 +11,9 @@ from cicswitch.records.journal import Event
 __all__ = ["Today"]
 
 _DAY_S = 86400
+_COUNTED = frozenset(
+    {acd.InteractionConnected, acd.InteractionQueued, acd.InteractionLeft, acd.InteractionMoved}
+)
 
 
 class _Queue:
@@ -33,6 +36,8 @@ class Today:
     def feed(self, event: Event) -> None:
         """Take an event into account."""
         kind = type(event)
+        if kind not in _COUNTED:
+            return
         if kind is acd.InteractionConnected:
             assert isinstance(event, acd.InteractionConnected)
             entry = self._entry(event.at, event.queue)
@@ -42,6 +47,9 @@ class Today:
         elif kind is acd.InteractionQueued:
             assert isinstance(event, acd.InteractionQueued)
             self._entry(event.at, event.queue).offered += 1
+        elif kind is acd.InteractionMoved:
+            assert isinstance(event, acd.InteractionMoved)
+            self._entry(event.at, event.queue).flowed_out += 1
         elif kind is acd.InteractionLeft:
             assert isinstance(event, acd.InteractionLeft)
             entry = self._entry(event.at, event.queue)

@@ -47,9 +47,10 @@ class Flow:
 
     `remote` is (host, port). `connection` is the shell's id of a stream connection; None on a
     stream means "open one, or use one that is open, to `remote`", and is always None on UDP.
+    `name` is the peer in words, for people.
     """
 
-    __slots__ = ("connection", "listener", "remote")
+    __slots__ = ("connection", "listener", "name", "remote")
 
     def __init__(
         self, listener: Listener, remote: tuple[str, int], connection: int | None = None
@@ -57,6 +58,7 @@ class Flow:
         self.listener = listener
         self.remote = remote
         self.connection = connection
+        self.name = f"{listener.transport} {remote[0]}:{remote[1]}"
 
     @property
     def transport(self) -> str:

@@ -65,21 +65,24 @@ def parse(data: bytes) -> Request | Response:
             start_line = lines[0]
         first, repeated, malformed = _collect(lines)
         problem = problem or malformed
-    message: Request | Response
+    parsed: Request | Response
+    request: Request | None = None
     if start_line[:8] == "SIP/2.0 ":
-        message = response = Response()
+        parsed = response = Response()
         status = _CODES.get(start_line[8:12])
         if status is not None:
             response.status, response.reason = status, start_line[12:]
         else:
             response.status, response.reason = _status(start_line)
     else:
-        message = request = Request()
+        parsed = request = Request()
         parts = start_line.split(" ")
         if len(parts) == 3 and parts[2] == "SIP/2.0":
             request.method, request.uri, _ = parts
         else:
             problem = _request_line(request, start_line, problem)
+    # Of one type, so that native code stores attributes without looking them up.
+    message: Message = parsed
     message._lines = lines
     message.first = first
     message.repeated = repeated
@@ -97,19 +100,19 @@ def parse(data: bytes) -> Request | Response:
     if start > 0 and via.startswith("SIP/2.0/") and "," not in via and '"' not in via:
         stop = via.find(";", start + 8)
         message.branch = via[start + 8 :] if stop < 0 else via[start + 8 : stop]
-        if message.__class__ is Request:
-            message.sent_by = via[via.find(" ") + 1 : via.find(";")]
+        if request is not None:
+            request.sent_by = via[via.find(" ") + 1 : via.find(";")]
     else:
         try:
             top = parse_via(split_outside(via, ",")[0])
         except UriError as error:
             raise _refusal(message, str(error), way_back=False) from None
         message.branch = top.branch
-        if isinstance(message, Request):
-            message.sent_by = top.sent_by
-    if message.__class__ is Request:
+        if request is not None:
+            request.sent_by = top.sent_by
+    if request is not None:
         _, plain, tag = from_.partition(">;tag=")
-        message.from_tag = tag if plain and ";" not in tag and ">" not in tag else find_tag(from_)
+        request.from_tag = tag if plain and ";" not in tag and ">" not in tag else find_tag(from_)
     if to[-1:] == ">" and ";tag=" not in to:
         message.to_tag = ""
     else:
@@ -130,7 +133,7 @@ def parse(data: bytes) -> Request | Response:
         else:
             message.cseq = 0
             problem = problem or "a malformed CSeq number"
-    if isinstance(message, Request) and message.cseq_method != message.method:
+    if request is not None and message.cseq_method != request.method:
         problem = problem or "the method of CSeq is not that of the request"
     length = first.get("Content-Length")
     if length is not None and length != str(len(message.body)):
@@ -150,7 +153,7 @@ def parse(data: bytes) -> Request | Response:
         problem = problem or "too many headers"
     if problem:
         raise _refusal(message, problem)
-    return message
+    return parsed
 
 
 _TRIVIAL = (b"SIP/2.0 100", b"SIP/2.0 200")

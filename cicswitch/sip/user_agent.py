@@ -45,10 +45,10 @@ class UserAgent:
         for flow, data in user_agent.take_outputs(): ...   # send
         for event in user_agent.take_events(): ...         # act
 
-    `overloaded()` gives the Retry-After seconds for new INVITEs, or None; `tap(direction, flow,
-    data)` sees every message, direction "in" or "out". `counters` counts what an operator wants
-    to see: malformed, stray, refused_overload, retransmissions_in, retransmissions_out,
-    transport_errors and sent_NNN for failures that we answered.
+    `overloaded()` gives the Retry-After seconds for new INVITEs, or None; `tap(direction,
+    messages)` sees every message as flow and bytes, direction "in" or "out". `counters` counts
+    what an operator wants to see: malformed, stray, refused_overload, retransmissions_in,
+    retransmissions_out, transport_errors and sent_NNN for failures that we answered.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class UserAgent:
         settings: Settings | None = None,
         *,
         overloaded: Callable[[], int | None] | None = None,
-        tap: Callable[[str, Flow, bytes], None] | None = None,
+        tap: Callable[[str, list[tuple[Flow, bytes]]], None] | None = None,
     ) -> None:
         settings = Settings() if settings is None else settings
         self.wheel = wheel
@@ -120,8 +120,7 @@ class UserAgent:
         if outputs:
             self.outputs = []
             if self.tap is not None:
-                for flow, data in outputs:
-                    self.tap("out", flow, data)
+                self.tap("out", outputs)
         return outputs
 
     def take_events(self) -> list[Event]:
@@ -133,21 +132,40 @@ class UserAgent:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one whole message cut from a stream by `framing.StreamFramer`."""
+        for message, seen_from in self.read([(flow, data)]):
+            self.handle(message, seen_from, now)
+
+    def read(self, batch: list[tuple[Flow, bytes]]) -> list[tuple[Request | Response, Flow]]:
+        """Parse messages for `handle`. What is malformed is answered or counted, and left out."""
         if self.tap is not None:
-            self.tap("in", flow, data)
+            self.tap("in", batch)
+        messages: list[tuple[Request | Response, Flow]] = []
+        for flow, data in batch:
+            try:
+                messages.append((parse(data), flow))
+            except ParseError as error:
+                if data.strip(b"\r\n\x00 "):
+                    self._malformed(error, flow)
+            except UriError:
+                self.counters["malformed"] += 1
+        return messages
+
+    def handle(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """Take a message that was read."""
         try:
-            message = parse(data)
             if isinstance(message, Response):
                 self._response(message, now)
             else:
                 self._request(message, flow, now)
         except ParseError as error:
-            if data.strip(b"\r\n\x00 "):
-                self.counters["malformed"] += 1
-            if error.status and error.request is not None:
-                self._stateless(error.request, flow, error.status, "", ())
+            self._malformed(error, flow)
         except UriError:
             self.counters["malformed"] += 1
+
+    def _malformed(self, error: ParseError, flow: Flow) -> None:
+        self.counters["malformed"] += 1
+        if error.status and error.request is not None:
+            self._stateless(error.request, flow, error.status, "", ())
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         """The shell could not send to `flow`, or its connection is gone.

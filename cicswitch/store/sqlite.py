@@ -22,6 +22,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ from cicswitch.records.rows import (
     QueueVisit,
     Row,
 )
+from cicswitch.store import traces
+from cicswitch.store.traces import Trace
 
 __all__ = ["MAX_PENDING", "SqliteStore", "connect_reader", "read_rows"]
 
@@ -65,7 +68,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
 )
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 
 
 def _create_table(row: type, table: str) -> str:
@@ -73,23 +76,37 @@ def _create_table(row: type, table: str) -> str:
     return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
 
 
-def _insert(row: type, table: str) -> str:
+_AT_ONCE = 10
+"""Rows a statement: each statement lets go of Python's lock and asks for it again."""
+
+
+def _insert(row: type, table: str, rows: int) -> str:
     marks = ", ".join("?" * len(row.__struct_fields__))  # type: ignore[attr-defined]  # as above
-    return f"INSERT INTO {table} VALUES ({marks})"
+    return f"INSERT INTO {table} VALUES {', '.join([f'({marks})'] * rows)}"
 
 
-_INSERTS = {row: _insert(row, table) for row, table in TABLES.items()}
+_INSERTS = {
+    row: (_insert(row, table, 1), _insert(row, table, _AT_ONCE)) for row, table in TABLES.items()
+}
 _JOURNAL = "INSERT INTO journal (at, events, starts, data) VALUES (?, ?, ?, ?)"
 _EVENTS = """
 CREATE VIEW IF NOT EXISTS event AS
 SELECT seq, json_extract(value, '$.at') AS at, json_extract(value, '$.type') AS type, value AS data
 FROM journal, json_each(journal.data)
 """
-_TRACE = "INSERT INTO trace (at, interaction, leg, data) VALUES (?, ?, ?, ?)"
 
 
 _Entry = tuple[float, int, bool, str]
 _Rows = dict[type, list[tuple[Any, ...]]]
+
+
+def _write_rows(db: sqlite3.Connection, rows: _Rows) -> None:
+    for kind, values in rows.items():
+        single, many = _INSERTS[kind]
+        whole = len(values) - len(values) % _AT_ONCE
+        for start in range(0, whole, _AT_ONCE):
+            db.execute(many, [*chain.from_iterable(values[start : start + _AT_ONCE])])
+        db.executemany(single, values[whole:])
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
@@ -113,11 +130,12 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         _take_over_version_1(db)
     for row, table in TABLES.items():
         db.execute(_create_table(row, table))
-    db.execute("CREATE TABLE IF NOT EXISTS trace (at REAL, interaction TEXT, leg TEXT, data BLOB)")
-    db.execute("CREATE INDEX IF NOT EXISTS trace_leg ON trace (leg)")
-    db.execute("CREATE INDEX IF NOT EXISTS trace_at ON trace (at)")
-    for index in _INDEXES:
-        db.execute(index)
+    if version in (1, 2):
+        traces.set_version_2_aside(db)
+    for statement in (*traces.TABLES, *_INDEXES):
+        db.execute(statement)
+    if version in (1, 2):
+        traces.take_over_version_2(db)
     db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     db.execute("COMMIT")
     return db
@@ -176,7 +194,7 @@ class SqliteStore:
         self._trace_hours = trace_hours
         self._on_degraded = on_degraded
         self._pending: list[Event] = []
-        self._traces: list[tuple[float, str, str, bytes]] = []
+        self._traces: list[Trace] = []
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._ledger = Ledger()
         self._wake = threading.Event()
@@ -205,10 +223,10 @@ class SqliteStore:
         if is_kept(event):
             self._pending.append(event)
 
-    def append_trace(self, at: float, interaction: str, leg: str, data: bytes) -> None:
+    def append_trace(self, at: float, interaction: str, leg: str, steps: Sequence[Any]) -> None:
         """Keep a leg's SIP ladder for `trace_hours`."""
         if self._trace_hours:
-            self._traces.append((at, interaction, leg, data))
+            self._traces.append((at, interaction, leg, steps))
 
     @property
     def pending(self) -> int:
@@ -255,19 +273,19 @@ class SqliteStore:
 
     def _write(self) -> bool:
         """One group commit; False where the disk refused, and all is kept for the next try."""
-        batch, traces = self._pending, self._traces
+        batch, ladders = self._pending, self._traces
         if len(batch) > MAX_PENDING:
             excess = len(batch) - MAX_PENDING
             kept = self._unbooked[2] if self._unbooked is not None else 0
             del batch[kept : kept + excess]
             self.lost += excess
             log.error("store_events_lost", lost=excess, total=self.lost, error=self.degraded)
-        if len(traces) > MAX_TRACES:
-            excess = len(traces) - MAX_TRACES
-            del traces[:excess]
+        if len(ladders) > MAX_TRACES:
+            excess = len(ladders) - MAX_TRACES
+            del ladders[:excess]
             self.traces_lost += excess
             log.error("traces_lost", lost=excess, total=self.traces_lost, error=self.degraded)
-        count, trace_count, waiters = len(batch), len(traces), len(self._waiters)
+        count, trace_count, waiters = len(batch), len(ladders), len(self._waiters)
         if not (count or trace_count or waiters):
             return True
         if self._unbooked is None:
@@ -278,10 +296,9 @@ class SqliteStore:
             self._db.execute("BEGIN IMMEDIATE")
             if booked:
                 self._db.execute(_JOURNAL, entry)
-            for kind, values in rows.items():
-                self._db.executemany(_INSERTS[kind], values)
+            _write_rows(self._db, rows)
             if trace_count:
-                self._db.executemany(_TRACE, traces[:trace_count])
+                self._db.executemany(traces.INSERT, traces.packed(ladders[:trace_count]))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -290,7 +307,7 @@ class SqliteStore:
             return False
         self._unbooked = None
         del batch[:booked]
-        del traces[:trace_count]
+        del ladders[:trace_count]
         self.committed_events += booked
         self._set_degraded("")
         if booked >= count:
@@ -320,7 +337,7 @@ class SqliteStore:
     def _expire_traces(self, now: float) -> None:
         assert self._db is not None
         try:
-            self._db.execute("DELETE FROM trace WHERE at < ?", (now - self._trace_hours * 3600,))
+            self._db.execute(traces.EXPIRE, (now - self._trace_hours * 3600,))
         except sqlite3.Error as error:
             log.warning("trace_expiry_failed", error=str(error))
 
@@ -346,8 +363,7 @@ class SqliteStore:
         entry, rows = _booked(closing, ledger)
         db.execute("BEGIN IMMEDIATE")
         db.execute(_JOURNAL, entry)
-        for kind, values in rows.items():
-            db.executemany(_INSERTS[kind], values)
+        _write_rows(db, rows)
         db.execute("COMMIT")
         return open_count
 

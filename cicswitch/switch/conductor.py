@@ -18,16 +18,18 @@ from cicswitch import ports
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.estimate import Estimator
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
-from cicswitch.config import Config
+from cicswitch.config import Config, QueueConfig
 from cicswitch.core.errors import CommandError
 from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
+from cicswitch.runtime.policy import Policy, find
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
@@ -37,6 +39,7 @@ from cicswitch.switch.listening import Listening
 from cicswitch.switch.queueing import Queueing
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.transfers import Transfers
+from cicswitch.switch.waiting import Waiting
 
 if TYPE_CHECKING:
     from cicswitch.ports import Leg
@@ -56,11 +59,12 @@ class Conductor:
         self.now = env.clock()
         """The time of the event in hand."""
         self.engine = Engine(check=True)
+        self.estimator = Estimator(self.engine)
         self._acd_due = _NEVER
         self._defined: dict[str, acd.DefineAgent] = {}
         self.calls: dict[str, Call] = {}
         self.by_leg: dict[str, Call] = {}
-        self.subscribers: list[Callable[[Event], None]] = []
+        self.subscribers: list[Callable[[Event], None]] = [self.estimator.feed]
         self.on_call: Callable[[Call], None] | None = None
         self.on_empty: Callable[[], None] | None = None
         """Called when the last call has ended."""
@@ -77,6 +81,7 @@ class Conductor:
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
+        self.waiting = Waiting(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
         self.features = FeatureCodes(self)
@@ -101,8 +106,14 @@ class Conductor:
             acd_events.ReservationEnded: self.queueing.reservation_ended,
             acd_events.InteractionLeft: self.queueing.left,
             acd_events.QueueRefused: self.queueing.refused,
+            acd_events.InteractionMoved: self.queueing.moved,
+            acd_events.PolicyFailed: self._policy_failed,
+            acd_events.InvariantBroken: self._invariant_broken,
         }
+        # What comes of it waits for the first pump: the journal is not open yet.
+        self._busy = True
         self.configure(env.config)
+        self._busy = False
 
     # -- configuration ---------------------------------------------------------------------------
 
@@ -115,6 +126,7 @@ class Conductor:
             definition = queue_definition(name, queue)
             if engine.definition(name) != definition:
                 self.command(definition)
+            self._set_policy(name, queue)
         for name in [name for name in engine.queues if name not in config.queue]:
             self.command(acd.RemoveQueue(name))
         for name, agent in config.agent.items():
@@ -133,6 +145,19 @@ class Conductor:
                 log.warning("agent_kept", agent=name, reason=str(error))
         self.agent_of = {agent.device: name for name, agent in config.agent.items()}
 
+    def _set_policy(self, name: str, queue: QueueConfig) -> None:
+        self.engine.choosers.pop(name, None)
+        if not queue.policy:
+            return
+        try:
+            function = find(queue.policy, self.env.functions)
+        except LookupError as error:
+            log.error("policy_missing", queue=name, reason=str(error))
+            return
+        self.engine.choosers[name] = Policy(
+            function, budget_s=queue.policy_ms / 1000, shadow=queue.policy_shadow
+        )
+
     # -- ways in ---------------------------------------------------------------------------------
 
     def offer(self, leg: Leg, event: ev.LegOffered) -> None:
@@ -149,9 +174,14 @@ class Conductor:
     def command(self, command: acd.Command) -> None:
         """A command to the ACD. Raises `CommandError` and changes nothing if it is refused."""
         self.now = self.env.clock()
-        self.engine.handle(command, self.now)
+        self.acd(command)
         if not self._busy:
             self.pump()
+
+    def acd(self, command: acd.Command) -> None:
+        """Carry out a command in the course of an event, and journal it."""
+        self.engine.handle(command, self.now)
+        self._inbox.append(acd_events.Commanded(self.engine.now, command))
 
     def _acd_is_due(self, now: float) -> None:
         self._acd_due = _NEVER
@@ -171,7 +201,9 @@ class Conductor:
         self._busy = True
         try:
             while True:
-                self._inbox.extend(self.engine.take_events())
+                caused = self.engine.take_events()
+                if caused:
+                    self._inbox.extend(caused)
                 if not self._inbox:
                     self._arm_acd()
                     return
@@ -227,6 +259,12 @@ class Conductor:
             if call is not None:
                 self.end(call, Reason.ERROR)
 
+    def _policy_failed(self, event: acd_events.PolicyFailed) -> None:
+        log.warning("policy_failed", queue=event.queue, reason=event.reason)
+
+    def _invariant_broken(self, event: acd_events.InvariantBroken) -> None:
+        log.error("invariant_broken", what=event.what, state=event.state)
+
     # -- calls -----------------------------------------------------------------------------------
 
     def new_call(self, leg: Leg, peer: str, caller: str, called: str) -> Call:
@@ -279,6 +317,7 @@ class Conductor:
             "caller_name": event.caller_name,
             "called": event.called,
             "trunk": event.peer,
+            "last_agent": self.queueing.last_agents.get(event.caller, ""),
             "language": self.env.config.media.language,
         }
 
@@ -299,7 +338,7 @@ class Conductor:
         if agent is None:
             return
         try:
-            self.engine.handle(acd.Seize(agent), self.now)
+            self.acd(acd.Seize(agent))
         except CommandError:
             return  # offline or busy: nothing to keep him from
         self.seized[leg] = agent
@@ -359,7 +398,7 @@ class Conductor:
         agent = self.seized.pop(event.leg, None)
         if agent is not None:
             try:
-                self.engine.handle(acd.Free(agent), self.now)
+                self.acd(acd.Free(agent))
             except CommandError as error:
                 log.debug("free_refused", agent=agent, reason=str(error))
         call = self.by_leg.pop(event.leg, None)
@@ -442,6 +481,8 @@ class Conductor:
             self.steps.end_voicemail(call)
         elif call.run is not None and call.phase is Phase.DIALPLAN:
             self.steps.execute(call, call.run.digit(event.digit, self.now))
+        elif call.phase is Phase.QUEUED:
+            self.queueing.key(call, event.digit)
 
     # -- media -----------------------------------------------------------------------------------
 

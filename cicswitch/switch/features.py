@@ -68,7 +68,7 @@ class FeatureCodes:
                     return "agent-unknown-code"
                 command, prompt = acd.WrapUp(agent, codes.wrap_up[digits]), "agent-wrapped-up"
         try:
-            self._c.engine.handle(command, self._c.now)
+            self._c.acd(command)
         except CommandError:
             return "agent-not-possible"
         return prompt

@@ -61,7 +61,7 @@ class Listening:
             return
         path = self._c.env.prompt(wanted.music, "")
         if path is None:
-            self._failed(call, wanted.music, "there is no such music")
+            self.failed(call, wanted.music, "there is no such music")
             return
         self._c.env.media.play(leg, "", [MediaSource(path=str(path))], loop=True)
 
@@ -83,7 +83,7 @@ class Listening:
                 continue
             path = self._c.env.prompt(name, language)
             if path is None:
-                self._failed(call, name, f'there is no prompt "{name}" in language "{language}"')
+                self.failed(call, name, f'there is no prompt "{name}" in language "{language}"')
             else:
                 sources.append(MediaSource(path=str(path)))
         if not sources:
@@ -121,7 +121,8 @@ class Listening:
             self._c.env.media.stop_recording(call.recording)
             call.recording = ""
 
-    def _failed(self, call: Call, what: str, error: str) -> None:
+    def failed(self, call: Call, what: str, error: str) -> None:
+        """Report what could not be played or said."""
         self._c.emit(ev.AnnouncementFailed(self._c.now, call.id, what, error))
 
 

@@ -24,6 +24,7 @@ _CAUSES = {
     Reason.NO_ANSWER: "rejected",
     Reason.CANCELLED: "rejected",
 }
+_CALLERS = 20_000
 _CANCELS = {
     "timed-out": Reason.NO_ANSWER,
     "rescinded": Reason.CANCELLED,
@@ -36,44 +37,50 @@ class Queueing:
 
     def __init__(self, conductor: Conductor) -> None:
         self._c = conductor
+        self.last_agents: dict[str, str] = {}
+        """By caller: the agent who talked to him last, since the start of the switch."""
 
     def enter(self, call: Call, action: EnterQueue) -> None:
         """Put the call into a queue; music plays until an agent answers."""
         c = self._c
-        settings = c.env.config.queue.get(action.queue)
         call.phase = Phase.QUEUED
         call.queue = action.queue
         try:
-            c.engine.handle(
+            c.acd(
                 acd.Enqueue(
                     interaction=call.id,
                     queue=action.queue,
                     skills=action.skills,
+                    require=action.require,
+                    prefer=action.prefer,
+                    patience_s=action.patience_s,
                     priority=action.priority,
                     timeout_s=action.timeout_s,
-                ),
-                c.now,
+                    customer=call.caller if call.caller != "anonymous" else "",
+                )
             )
         except CommandError:
             self._leave(call, "failed")
             return
-        if settings is not None:
-            call.record = settings.record
-            call.waiting_music = call.music = settings.music or c.env.music
-            if settings.comfort and settings.comfort_s:
-                self._comfort_later(call, settings.comfort, settings.comfort_s)
+        self._take_over(call)
         c.listening.apply(call)
 
-    def _comfort_later(self, call: Call, prompt: str, seconds: float) -> None:
-        def say() -> None:
-            call.comfort_timer = None
-            if call.phase is not Phase.QUEUED:
-                return
-            language = call.run.language if call.run is not None else ""
-            self._c.listening.prompts(call, (prompt,), language)
-            self._comfort_later(call, prompt, seconds)
+    def moved(self, event: acd_events.InteractionMoved) -> None:
+        """Another queue has the call now: its music, its comfort prompt, its recording."""
+        call = self._c.calls.get(event.interaction)
+        if call is None or call.phase is not Phase.QUEUED:
+            return
+        call.queue = event.to
+        self._take_over(call)
+        self._c.listening.apply(call)
 
-        call.comfort_timer = self._c.later(seconds, say)
+    def _take_over(self, call: Call) -> None:
+        settings = self._c.env.config.queue.get(call.queue)
+        if settings is None:
+            return
+        call.record = settings.record
+        call.waiting_music = call.music = settings.music or self._c.env.music
+        self._c.waiting.begin(call, settings)
 
     # -- offers ----------------------------------------------------------------------------------
 
@@ -119,9 +126,12 @@ class Queueing:
         call.connected = True
         found = c.engine.interactions.get(call.id)
         call.agent = found.agent if found is not None else ""
-        if call.comfort_timer is not None:
-            call.comfort_timer.cancel()
-            call.comfort_timer = None
+        if call.caller and call.agent:
+            if len(self.last_agents) >= _CALLERS:
+                del self.last_agents[next(iter(self.last_agents))]
+            self.last_agents.pop(call.caller, None)  # so that the oldest is the first to go
+            self.last_agents[call.caller] = call.agent
+        c.waiting.end(call)
         c.listening.stop(call)
         c.connect(call, leg)
 
@@ -144,8 +154,20 @@ class Queueing:
         """The queue let the call go: back to the dialplan."""
         call = self._c.calls.get(event.interaction)
         if call is not None and call.phase is Phase.QUEUED:
-            outcome = {"timeout": "timeout", "empty": "empty"}.get(event.outcome, "failed")
-            self._leave(call, outcome)
+            known = event.outcome in ("timeout", "empty", "exhausted")
+            self._leave(call, event.outcome if known else "failed")
+
+    def key(self, call: Call, digit: str) -> None:
+        """A key that may lead the caller out of the queue."""
+        c, run = self._c, call.run
+        if run is None or not run.leaves_by(digit):
+            return
+        call.phase = Phase.DIALPLAN  # so that the queue's word of it finds nobody who waits
+        call.offers.clear()
+        c.dialling.stop_ringing(call, Reason.CANCELLED)
+        self._try(acd.Leave(call.id, "exit"))
+        self._out(call)
+        c.steps.execute(call, run.left_by(digit, c.now))
 
     def refused(self, event: acd_events.QueueRefused) -> None:
         """The queue did not take the call."""
@@ -153,13 +175,18 @@ class Queueing:
         if call is not None and call.phase is Phase.QUEUED:
             self._leave(call, event.reason)
 
-    def _leave(self, call: Call, outcome: str) -> None:
+    def _out(self, call: Call) -> None:
+        """The call is in no queue any more."""
         c = self._c
         c.listening.stop(call)
         c.steps.clear_timers(call)
         call.phase = Phase.DIALPLAN
-        call.queue = call.waiting_music = ""
+        call.queue = call.agent = call.waiting_music = ""
         c.listening.apply(call)
+
+    def _leave(self, call: Call, outcome: str) -> None:
+        c = self._c
+        self._out(call)
         if call.run is not None:
             c.steps.execute(call, call.run.outcome(outcome, c.now))
         else:
@@ -188,7 +215,7 @@ class Queueing:
     def _try(self, command: acd.Command) -> bool:
         """A command that may come too late; whoever came first has won."""
         try:
-            self._c.engine.handle(command, self._c.now)
+            self._c.acd(command)
         except CommandError:
             return False
         return True

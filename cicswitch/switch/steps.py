@@ -84,10 +84,10 @@ class Steps:
 
     def clear_timers(self, call: Call) -> None:
         """Forget the call's timers."""
-        for timer in (call.timer, call.comfort_timer):
-            if timer is not None:
-                timer.cancel()
-        call.timer = call.comfort_timer = None
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
+        self._c.waiting.end(call)
 
     def _timed_out(self, call: Call) -> None:
         call.timer = None

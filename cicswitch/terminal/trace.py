@@ -10,6 +10,7 @@ from typing import Any
 from cicswitch.core.errors import NotFound
 from cicswitch.legs.sip.ladder import Step, parse_ladder
 from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.traces import find
 
 __all__ = ["draw", "from_store", "from_switch"]
 
@@ -21,17 +22,17 @@ def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
     db = connect_reader(path)
     try:
         legs = [
-            leg
-            for (leg,) in db.execute(
-                "SELECT leg FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
+            *db.execute(
+                "SELECT leg, ended_at FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
                 " ORDER BY started_at",
                 (call, call, call),
             )
         ]
-        found = []
-        for leg in legs or [call]:
-            rows = db.execute("SELECT data FROM trace WHERE leg = ?", (leg,)).fetchall()
-            found += [(leg, parse_ladder(data)) for (data,) in rows]
+        found = [
+            (leg, parse_ladder(steps))
+            for leg, ended_at in legs or [(call, None)]
+            for steps in find(db, leg, ended_at)
+        ]
     except sqlite3.Error as error:
         raise NotFound(f"the store cannot be read: {error}") from None
     finally:

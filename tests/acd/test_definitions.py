@@ -139,6 +139,10 @@ ko = "Korean"
             '5: queue.a.require: found "the end" in "(ko", expected )',
         ),
         (
+            'policy = "no.module:choose"',
+            '5: queue.a.policy: found "no.module:choose" cannot be imported: No module named',
+        ),
+        (
             'require = "kk"',
             '5: queue.a.require: found "kk", expected a skill (ko)',
         ),

@@ -15,6 +15,8 @@ class Floor:
 
     def __init__(self, *commands: c.Command) -> None:
         self.engine = Engine(check=True)
+        self.checked = True
+        """Walk everything after every step; too much for a large floor."""
         self.now = 1000.0
         self.do(*commands)
         self.engine.take_events()
@@ -22,14 +24,14 @@ class Floor:
     def do(self, *commands: c.Command) -> list[e.AcdEvent]:
         for command in commands:
             self.engine.handle(command, self.now)
-            assert breaches(self.engine, self.now) == []
+            assert not self.checked or breaches(self.engine, self.now) == []
         return self.engine.take_events()
 
     def wait(self, seconds: float) -> list[e.AcdEvent]:
         end = self.now + seconds
         while (due := self.engine.next_due) is not None and due <= end:
             self.engine.advance(due)
-            assert breaches(self.engine, due) == []
+            assert not self.checked or breaches(self.engine, due) == []
         self.now = end
         return self.engine.take_events()
 

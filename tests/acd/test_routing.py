@@ -396,7 +396,7 @@ def test_a_supervisor_moves_and_prioritises() -> None:
 
 
 def test_a_policy_in_python_chooses_and_its_mistakes_are_contained() -> None:
-    floor = Floor(queue(select="python"), *agents("a"))
+    floor = Floor(queue(), *agents("a"))
     floor.wait(1)
     floor.do(*agents("b"))
     floor.engine.choosers["q"] = lambda interaction, free, now: free[-1]

@@ -250,3 +250,62 @@ def test_the_first_route_that_matches_takes_the_call(tmp_path: Path) -> None:
     assert name("device", "10", "01") == "exact"
     assert name("device", "99", "0212") == "caller"
     assert name("device", "99", "01") is None
+
+
+QUEUE = """
+[[flow.main]]
+do = "queue"
+queue = "q"
+skills = { english = 20 }
+require = "korean or english >= 50"
+prefer = ["kim", "{last_agent}"]
+patience_s = 20
+keys = { 1 = "box" }
+on_long = "later"
+on_exhausted = "box"
+[[flow.box]]
+do = "say"
+text = "box"
+[[flow.later]]
+do = "say"
+text = "later"
+"""
+
+
+def test_a_queue_step_says_all_that_it_asks_for(tmp_path: Path) -> None:
+    run = run_of(tmp_path, QUEUE, last_agent="")
+    require = "korean or english >= 50"
+    entered = a.EnterQueue("q", {"english": 20}, 0, 0.0, require, ("kim",), 20.0)
+    assert answered(run) == [entered]
+    assert not run.leaves_by("2")
+    assert run.leaves_by("1")
+    assert run.left_by("1", NOW) == [a.SpeakText("box", "en")]
+    assert not run.leaves_by("1")
+
+
+@pytest.mark.parametrize(("word", "said"), [("long", "later"), ("exhausted", "box")])
+def test_a_queue_that_takes_or_keeps_nobody_goes_on_where_the_step_says(
+    tmp_path: Path, word: str, said: str
+) -> None:
+    run = run_of(tmp_path, QUEUE, last_agent="lee")
+    (entered,) = answered(run)
+    assert isinstance(entered, a.EnterQueue)
+    assert entered.prefer == ("kim", "lee")
+    assert run.outcome(word, NOW) == [a.SpeakText(said, "en")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('require = "korean >="', "a level from 1 to 100"),
+        ('require = "chinese"', "a skill (english, korean)"),
+        ('keys = { 12 = "main" }', "one digit as the key"),
+        ('keys = { 1 = "nowhere" }', "a step of this flow, or a flow"),
+    ],
+)
+def test_mistakes_of_a_queue_step_are_found(tmp_path: Path, line: str, expected: str) -> None:
+    file = tmp_path / "p.toml"
+    step = f'[[flow.main]]\ndo = "queue"\nqueue = "q"\n{line}\n'
+    file.write_text(f'[[route]]\ncalled = "1"\nflow = "main"\n{step}')
+    _, findings = load_dialplans([file], queues=["q"], trunks=[], skills=["english", "korean"])
+    assert expected in str(findings[0]), findings

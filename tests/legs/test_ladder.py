@@ -34,7 +34,7 @@ class Taps:
         self.wheel.fire(self.now)
 
     def see(self, call_id: str) -> None:
-        self.ladder.tap("in", FLOW, invite(call_id))
+        self.ladder.tap("in", [(FLOW, invite(call_id))])
 
 
 def test_the_ladder_of_a_call_lives_as_long_as_its_leg_and_is_kept_then() -> None:

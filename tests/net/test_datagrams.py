@@ -27,14 +27,15 @@ class Owner:
     def now(self) -> float:
         return self.time
 
-    def received(self, data: bytes, flow: Flow) -> None:
-        self.time += 0.001
-        self.got.append(data)
-        self.arrived.set()
+    def received(self, batch: list[tuple[Flow, bytes]]) -> None:
         assert self.datagrams is not None
-        self.behind.append(self.datagrams.behind(self.time))
-        if self.answer:
-            self.datagrams.send(data.upper(), flow)
+        for flow, data in batch:
+            self.time += 0.001
+            self.got.append(data)
+            self.arrived.set()
+            self.behind.append(self.datagrams.behind(self.time))
+            if self.answer:
+                self.datagrams.send(data.upper(), flow)
 
     def failed(self, flow: Flow) -> None:
         raise AssertionError(flow)
@@ -135,8 +136,8 @@ async def test_closed_in_the_middle_of_a_batch_it_polls_no_more(
     near, far = sockets
 
     class Closing(Owner):
-        def received(self, data: bytes, flow: Flow) -> None:
-            super().received(data, flow)
+        def received(self, batch: list[tuple[Flow, bytes]]) -> None:
+            super().received(batch)
             assert self.datagrams is not None
             self.datagrams.close()
 

@@ -34,8 +34,8 @@ class Side:
         self.transports = SipTransports(self._received, self._failed, lambda: self.time, **options)
         self.listener: Listener
 
-    def _received(self, data: bytes, flow: Flow) -> None:
-        self.received.append((data, flow))
+    def _received(self, batch: list[tuple[Flow, bytes]]) -> None:
+        self.received += [(data, flow) for flow, data in batch]
         self.news.set()
 
     def _failed(self, flow: Flow) -> None:

@@ -658,6 +658,10 @@ ELSEWHERE = {
         ),
         "tests/acd/test_definitions.py",
     ),
+    **dict.fromkeys(
+        ("queue.policy", "queue.policy_ms", "queue.policy_shadow", "queue.announce_s"),
+        "tests/journeys/test_routing.py",
+    ),
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",
     "queue.agents": "tests/faults/test_lost_messages.py",

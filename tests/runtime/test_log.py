@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -148,3 +149,72 @@ def test_a_level_of_the_standard_logger_is_known_by_its_name() -> None:
     for number in (10, 20, 30, 40, 50):
         logger.log(number, "said")
     assert [line["level"] for line in said(stream.getvalue())] == ["warning", "error", "critical"]
+
+
+class Flushed(io.StringIO):
+    """A stream whose flush can be awaited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushed = asyncio.Event()
+
+    def flush(self) -> None:
+        self.flushed.set()
+
+
+async def test_lines_wait_for_one_another_and_keep_their_order_and_times() -> None:
+    out = Flushed()
+    log.configure("info", "json", True, out)
+    logger = structlog.get_logger("test")
+    log.gather()
+    logger.info("first", number="5551234")
+    logger.info("second")
+    assert out.getvalue() == ""
+    logger.warning("third")
+    lines = said(out.getvalue())
+    assert [line["event"] for line in lines] == ["first", "second", "third"]
+    assert lines[0]["number"] == "…34"
+    assert str(lines[0]["at"]) <= str(lines[1]["at"]) <= str(lines[2]["at"])
+    logger.info("fourth")
+    await asyncio.to_thread(logger.info, "of another thread")
+    assert [line["event"] for line in said(out.getvalue())][3:] == ["of another thread"]
+    out.flushed.clear()
+    await out.flushed.wait()
+    assert said(out.getvalue())[-1]["event"] == "fourth"
+    logger.info("last")
+    log.scatter()
+    assert said(out.getvalue())[-1]["event"] == "last"
+    logger.info("at once")
+    assert said(out.getvalue())[-1]["event"] == "at once"
+
+
+async def test_a_line_that_cannot_be_made_costs_no_other() -> None:
+    out = io.StringIO()
+    log.configure("info", "json", True, out)
+    logger = structlog.get_logger("test")
+    log.gather()
+    logger.info("before")
+    logger.info("broken", value="\ud800")
+    logger.info("after")
+    log.scatter()
+    lines = said(out.getvalue())
+    assert [line["event"] for line in lines] == ["before", "log_line_failed", "after"]
+    assert lines[1]["line"] == "broken"
+
+
+async def test_lines_that_are_lost_together_are_counted_one_by_one(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk, (disk.path / "log").open("a") as stream:
+        log.configure("info", "json", True, stream)
+        logger = structlog.get_logger("test")
+        log.gather()
+        disk.fill()
+        for number in range(100):
+            logger.info("not_there", filler="-" * 100, number=number)
+        log.scatter()
+        told = log.failure()
+        disk.make_room()
+        log.retry()
+        lines = (disk.path / "log").read_text().splitlines()
+    through = sum(line.endswith("}") and "number" in line for line in lines)
+    assert through < 100
+    assert told.startswith(f"{100 - through} lines could not be written: No space left")

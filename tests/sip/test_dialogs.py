@@ -218,7 +218,11 @@ def test_the_shape_of_what_a_caller_sees_of_a_failed_call() -> None:
 
 def test_the_tap_sees_every_message_both_ways() -> None:
     seen: list[str] = []
-    net = Net(tap=lambda direction, flow, data: seen.append(f"{direction} {data[:11].decode()}"))
+    net = Net(
+        tap=lambda direction, messages: seen.extend(
+            f"{direction} {data[:11].decode()}" for _, data in messages
+        )
+    )
     net.a.ua.invite(net.now, TARGET, net.to_b, ALICE, body=b"o")
     net.run(0.25)
     assert seen == ["out INVITE sip:", "in INVITE sip:", "out SIP/2.0 100", "in SIP/2.0 100"]

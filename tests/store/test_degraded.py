@@ -16,6 +16,7 @@ from cicswitch.calls.events import InteractionEnded, InteractionStarted
 from cicswitch.core.errors import ResourceError
 from cicswitch.store import sqlite as module
 from cicswitch.store.sqlite import SqliteStore
+from cicswitch.store.traces import find
 from tests.support.disk import small_disk
 
 
@@ -132,7 +133,7 @@ async def test_what_is_past_the_bound_is_lost_loudly(
                 for event in call(number, 2.0 + number):
                     w.store.append(event)
             for number in range(5):
-                w.store.append_trace(2.0, f"i{number}", "leg", b"x")
+                w.store.append_trace(2.0, f"i{number}", f"leg{number}", ["x"])
         assert await w.next_state() == ""
         await w.store.committed()
     told = sum(line["lost"] for line in logs if line["event"] == "store_events_lost")
@@ -143,8 +144,8 @@ async def test_what_is_past_the_bound_is_lost_loudly(
         kept = [row[0] for row in db.execute("SELECT interaction FROM interaction")]
         assert kept[0] == "i0"
         assert kept[-1] == "i39"
-        traces = [row[0] for row in db.execute("SELECT interaction FROM trace")]
-    assert traces == ["i2", "i3", "i4"]
+        traced = [number for number in range(5) if find(db, f"leg{number}", None)]
+    assert traced == [2, 3, 4]
     assert w.store.traces_lost == 2
     assert [line["lost"] for line in logs if line["event"] == "traces_lost"] == [2]
 
@@ -177,18 +178,20 @@ def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
 async def test_ladders_are_kept_for_their_hours_only(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with watched(path, trace_hours=1) as w:
-        w.store.append_trace(1000.0, "old", "leg", b"x")
-        w.store.append_trace(9000.0, "new", "leg", b"x")
+        w.store.append_trace(1000.0, "i", "old", ["x"])
+        await w.store.committed()
+        w.store.append_trace(9000.0, "i", "new", ["x"])
         for event in call(1, 9000.0):  # which tells the store what time it is
             w.store.append(event)
         await w.store.committed()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        assert [row[0] for row in db.execute("SELECT interaction FROM trace")] == ["new"]
+        assert not find(db, "old", None)
+        assert find(db, "new", None)
 
 
 async def test_no_ladder_is_kept_for_zero_hours(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with watched(path, trace_hours=0) as w:
-        w.store.append_trace(1000.0, "i", "leg", b"x")
+        w.store.append_trace(1000.0, "i", "leg", ["x"])
         await w.store.committed()
     assert count(path, "trace") == 0

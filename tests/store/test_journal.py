@@ -6,9 +6,13 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from cicswitch.calls.events import InteractionEnded, InteractionStarted, SwitchStarted
+from cicswitch.legs.sip.ladder import parse_ladder
 from cicswitch.records.journal import Event, encode_batch
 from cicswitch.store.sqlite import SqliteStore
+from cicswitch.store.traces import find
 
 EVENTS: list[Event] = [
     InteractionStarted(10.0, "i1", "voice", "pbx", "5551", "5000"),
@@ -66,7 +70,47 @@ def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
         "SwitchStopped",
     ]
     assert rows(path, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
-    assert rows(path, "PRAGMA user_version") == [(2,)]
+    assert rows(path, "PRAGMA user_version") == [(3,)]
+
+
+def test_the_ladders_of_a_store_of_version_2_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE trace (at REAL, interaction TEXT, leg TEXT, data BLOB)")
+        db.execute("CREATE INDEX trace_leg ON trace (leg)")
+        for number in range(1200):
+            steps = msgspec.msgpack.encode([(1.0, "in", "UDP a:1", b"BYE", b"1 BYE", False)])
+            values = (100.0 + number, "i", f"leg{number}", steps)
+            db.execute("INSERT INTO trace VALUES (?, ?, ?, ?)", values)
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    store = SqliteStore(path)
+    store.open(2000.0, "1")
+    store.close(2001.0, "stopped")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for number in (0, 499, 500, 1199):
+            (steps,) = find(db, f"leg{number}", 95.0 + number)
+            assert parse_ladder(steps)[0].line == "BYE"
+        assert not find(db, "leg0", 1000.0)
+    assert rows(path, "SELECT name FROM sqlite_master WHERE name LIKE 'trace_%'") == [
+        ("trace_until",)
+    ]
+
+
+def test_a_ladder_is_found_by_the_end_of_its_leg(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    store.open(0.0, "1")
+    for number in range(1200):
+        step = (1.0, "in", "UDP a:1", b"BYE %d" % number, b"1 BYE", False)
+        store.append_trace(100.0 + number / 100, "i", f"leg{number}", [step])
+    store.close(200.0, "stopped")
+    assert rows(path, "SELECT count(*) FROM trace") <= [(4,)]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for ended_at in (104.0, None):
+            (steps,) = find(db, "leg1000", ended_at)
+            assert parse_ladder(steps)[0].line == "BYE 1000"
+        assert not find(db, "leg1000", 500.0)
 
 
 def test_a_store_that_ended_in_order_has_nothing_to_close(tmp_path: Path) -> None:

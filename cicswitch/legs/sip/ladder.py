@@ -28,10 +28,9 @@ _SWEEP_S = 10.0
 _SORT_AT = 256
 """Messages put aside at most."""
 
-_Row = tuple[float, str, Flow, bytes, bytes, bool]
-_Kept = tuple[float, str, str, bytes, bytes, bool]
+_Row = tuple[float, str, str, bytes, bytes, bool]
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[_Kept]).decode
+_decode = msgspec.msgpack.Decoder(list[_Row]).decode
 
 
 class Step:
@@ -65,20 +64,6 @@ def parse_ladder(data: bytes) -> list[Step]:
     ]
 
 
-def _packed(rows: list[_Row]) -> bytes:
-    return _encode(
-        [
-            (at, direction, _peer(flow), line, cseq, sdp)
-            for at, direction, flow, line, cseq, sdp in rows
-        ]
-    )
-
-
-def _peer(flow: Flow) -> str:
-    host, port = flow.remote
-    return f"{flow.listener.transport} {host}:{port}"
-
-
 class Ladder:
     """A tap of the user agent."""
 
@@ -86,7 +71,7 @@ class Ladder:
         self,
         wheel: TimerWheel,
         clock: Callable[[], float],
-        keep: Callable[[float, str, str, bytes], None],
+        keep: Callable[[float, str, str, list[_Row]], None],
         live: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._wheel = wheel
@@ -95,21 +80,28 @@ class Ladder:
         self._live = live
         self._calls: dict[bytes, list[_Row]] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
-        self._aside: list[tuple[float, str, Flow, bytes]] = []
+        self._aside: list[tuple[float, str, list[tuple[Flow, bytes]]]] = []
+        self._waiting = 0
         self._timer: Timer | None = None
         self._sweeper: Timer | None = None
 
-    def tap(self, direction: str, flow: Flow, data: bytes) -> None:
-        """See a message. Only calls are kept: an INVITE opens a ladder."""
-        self._aside.append((self._clock(), direction, flow, data))
-        if len(self._aside) >= _SORT_AT:
+    def tap(self, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
+        """See messages. Only calls are kept: an INVITE opens a ladder."""
+        self._aside.append((self._clock(), direction, messages))
+        self._waiting += len(messages)
+        if self._waiting >= _SORT_AT:
             self._sort()
 
     def _sort(self) -> None:
         """Bring what was put aside to its calls, cut down to start line and CSeq."""
         aside, self._aside = self._aside, []
+        self._waiting = 0
+        for now, direction, messages in aside:
+            self._take(now, direction, messages)
+
+    def _take(self, now: float, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
         calls = self._calls
-        for now, direction, flow, data in aside:
+        for flow, data in messages:
             at = data.find(b"\nCall-ID: ")
             call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
             rows = calls.get(call_id)
@@ -121,12 +113,15 @@ class Ladder:
                     self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep)
             elif len(rows) >= _MAX_STEPS:
                 continue
-            at = data.find(b"\nCSeq: ")
+            # Nearly always it is the next line.
+            at = data.find(b"\nCSeq: ", max(at, 0))
+            if at < 0:
+                at = data.find(b"\nCSeq: ")
             rows.append(
                 (
                     now,
                     direction,
-                    flow,
+                    flow.name,
                     data[: data.find(b"\r")],
                     data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
                     data[-4:] != b"\r\n\r\n",
@@ -136,7 +131,7 @@ class Ladder:
     def raw(self, call_id: str) -> bytes:
         """The steps of a call that is in memory, for `parse_ladder`."""
         self._sort()
-        return _packed(self._calls.get(call_id.encode(), []))
+        return _encode(self._calls.get(call_id.encode(), []))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""
@@ -172,7 +167,7 @@ class Ladder:
     def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
         rows = self._calls.pop(call_id, None)
         if rows:
-            self._keep(now, interaction, leg, _packed(rows))
+            self._keep(now, interaction, leg, rows)
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""

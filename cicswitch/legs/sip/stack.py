@@ -65,7 +65,7 @@ class SipStack:
         *,
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
-        keep_ladder: Callable[[float, str, str, bytes], None],
+        keep_ladder: Callable[[float, str, str, Sequence[Any]], None],
         resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
@@ -188,9 +188,21 @@ class SipStack:
 
     # -- the pump --------------------------------------------------------------------------------
 
-    def _received(self, data: bytes, flow: Flow) -> None:
-        self.now = now = self._clock.now()
-        self.agent.receive(data, flow, now)
+    def _received(self, batch: list[tuple[Flow, bytes]]) -> None:
+        """Parse all, act on one after the other, send all.
+
+        Code that goes on is faster than code that starts: it is in the processor's caches.
+        """
+        agent = self.agent
+        messages = agent.read(batch)
+        self._pumping = True
+        try:
+            for message, flow in messages:
+                self.now = now = self._clock.now()
+                agent.handle(message, flow, now)
+                self._act_on_events()
+        finally:
+            self._pumping = False
         self.pump()
 
     def _flow_failed(self, flow: Flow) -> None:
@@ -220,26 +232,34 @@ class SipStack:
         if self._pumping:
             return
         self._pumping = True
+        self.now = self._clock.now()
         agent, send = self.agent, self.transports.send
         try:
             while True:
-                events = agent.take_events()
-                for event in events:
-                    self._act(event)
+                acted = self._act_on_events()
                 outputs = agent.take_outputs()
                 for flow, data in outputs:
                     send(flow, data)
-                if not events and not outputs:
+                if not acted and not outputs:
                     break
         finally:
             self._pumping = False
         self._rearm()
 
+    def _act_on_events(self) -> bool:
+        """Whether there was any."""
+        events = self.agent.take_events()
+        acted = bool(events)
+        while events:
+            for event in events:
+                self._act(event)
+            events = self.agent.take_events()
+        return acted
+
     def _act(self, event: sip.Event) -> None:
         handler = self._handlers.get(type(event))
         if handler is None:
             return
-        self.now = self._clock.now()
         try:
             handler(event)
         except Exception:
