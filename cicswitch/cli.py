@@ -644,7 +644,7 @@ def _simulate_day(
     with simulation.progress("simulating") as progress:
         before, after = (
             results.simulate(
-                models(found_day, settings, both[0]),
+                models(found_day, settings),
                 seeds=seeds,
                 progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]
             )

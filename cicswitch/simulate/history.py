@@ -13,12 +13,12 @@ from contextlib import closing
 from datetime import datetime
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cicswitch.acd.commands import DefineQueue
-from cicswitch.acd.skills import all_of, levels, parse
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
 from cicswitch.simulate.model import Listed, Model, Shift
@@ -54,11 +54,12 @@ SELECT agent, started_at, ended_at FROM agent_segment
 WHERE ended_at > ? AND started_at < ? AND state NOT IN ('offline', 'paused')
 ORDER BY agent, started_at
 """
-_QUEUED = """
-SELECT json_extract(value, '$.interaction'), json_extract(value, '$.queue'),
-    json_extract(value, '$.need'), json_extract(value, '$.priority')
+_ENQUEUED = """
+SELECT json_extract(value, '$.command.interaction'), json_extract(value, '$.command.skills'),
+    json_extract(value, '$.command.require'), json_extract(value, '$.command.priority')
 FROM journal, json_each(journal.data)
-WHERE journal.at >= ? AND journal.at < ? AND json_extract(value, '$.type') = 'InteractionQueued'
+WHERE journal.at >= ? AND journal.at < ? AND json_extract(value, '$.type') = 'Commanded'
+    AND json_extract(value, '$.command.type') = 'Enqueue'
 ORDER BY journal.seq
 """
 _ALERTED = """
@@ -70,7 +71,6 @@ _LATE_S = 3600.0
 """A store that could not be written has written what came in this time together."""
 _JOIN_S = 1.0
 """Segments that follow one another so closely are one stretch of work."""
-_NO_QUEUES: dict[str, DefineQueue] = {}
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -101,18 +101,13 @@ class Day:
         self.shares: dict[str, tuple[float, float]] = {}
         """By interaction: seconds of talk and hold, and of after-call work."""
         self.shifts: dict[str, tuple[Shift, ...]] = {}
-        self.asked: dict[tuple[str, str], tuple[str, int]] = {}
-        """By interaction and queue: what both together asked for, and their priority together."""
+        self.asked: dict[str, tuple[tuple[tuple[str, int], ...], str, int]] = {}
+        """By interaction: skills, expression and priority of its own, beside its queue's."""
         self.alerts: tuple[float, ...] = ()
         """Seconds that agents let it ring, however that ended."""
 
-    def streams(
-        self, queues: Container[str], seed: int, was: Mapping[str, DefineQueue] = _NO_QUEUES
-    ) -> list[Listed]:
+    def streams(self, queues: Container[str], seed: int) -> list[Listed]:
         """The arrivals by queue and by what they asked for; only those of `queues`.
-
-        `was` are the queues of the day: their requirement and priority are taken off what was
-        recorded, and what is left is the interaction's own.
 
         What was not seen is drawn: patience from the Kaplan-Meier estimate of the queue, beyond the
         wait that was borne; handle times from those that were seen in the queue.
@@ -121,7 +116,7 @@ class Day:
             stream
             for number, queue in enumerate(sorted({visit[1] for visit in self.visits}))
             if queue in queues
-            for stream in self._streams(queue, np.random.default_rng([seed, number]), was)
+            for stream in self._streams(queue, np.random.default_rng([seed, number]))
         ]
 
     def left_out(self, queues: Container[str]) -> dict[str, int]:
@@ -133,9 +128,7 @@ class Day:
                 found[visit[1]] = found.get(visit[1], 0) + 1
         return found
 
-    def _streams(
-        self, queue: str, random: np.random.Generator, was: Mapping[str, DefineQueue]
-    ) -> list[Listed]:
+    def _streams(self, queue: str, random: np.random.Generator) -> list[Listed]:
         visits = [visit for visit in self.visits if visit[1] == queue]
         waits = np.array([visit[4] for visit in visits])
         left = np.array([visit[3] == "abandoned" for visit in visits])
@@ -143,12 +136,12 @@ class Day:
         seen = [self.shares[visit[0]] for visit in visits if visit[0] in self.shares]
         if not seen:
             return []  # nobody talked to anybody: there is nothing to go by
-        came: dict[tuple[str, str, int], list[tuple[float, float, float, float]]] = {}
+        came: dict[tuple[Any, ...], list[tuple[float, float, float, float]]] = {}
         for visit, patience_s in zip(visits, patiences, strict=True):
             share = self.shares.get(visit[0])
             if share is None:
                 share = seen[int(random.integers(len(seen)))]
-            own = _own(self.asked.get(visit[:2]), was.get(queue))
+            own = self.asked.get(visit[0], ((), "", 0))
             came.setdefault((visit[5], *own), []).append(
                 (visit[2], share[0], float(patience_s), share[1])
             )
@@ -156,6 +149,7 @@ class Day:
             Listed(
                 queue=queue,
                 medium=medium,
+                skills=dict(skills),
                 require=require,
                 priority=priority,
                 handle=Times(kind="constant", mean_s=nan),
@@ -166,26 +160,12 @@ class Day:
                 patiences=tuple(row[2] for row in found),
                 wrap_ups=tuple(row[3] for row in found),
             )
-            for (medium, require, priority), found in came.items()
+            for (medium, skills, require, priority), found in came.items()
         ]
 
 
-def _own(asked: tuple[str, int] | None, queue: DefineQueue | None) -> tuple[str, int]:
-    """What an interaction asked for by itself, and its own priority."""
-    if asked is None:
-        return "", 0
-    need, priority = asked
-    if queue is None:
-        return need, priority
-    both, its = parse(need), all_of(levels(queue.skills), parse(queue.require))
-    theirs = {part.key for part in (its.parts if its.kind == "all" else (its,))}
-    parts = both.parts if both.kind == "all" else (both,)
-    own = all_of(*[part for part in parts if part.key not in theirs])
-    return own.text(), priority - queue.priority
-
-
-def models(day: Day, config: Config, was: Config | None = None) -> Callable[[int], Model]:
-    """The day under a configuration, for each seed; `was` is the one that the day had.
+def models(day: Day, config: Config) -> Callable[[int], Model]:
+    """The day under a configuration, for each seed.
 
     Agents work the hours that were recorded of them and answer as quickly as they all did; who has
     no hours recorded works from the first sign-in to the last sign-out of all.
@@ -202,15 +182,12 @@ def models(day: Day, config: Config, was: Config | None = None) -> Callable[[int
         answer = Times(kind="empirical", measured=day.alerts)
 
     queues = {name: queue_definition(name, queue) for name, queue in config.queue.items()}
-    before = queues
-    if was is not None:
-        before = {name: queue_definition(name, queue) for name, queue in was.queue.items()}
 
     def model(seed: int) -> Model:
         return Model(
             queues=tuple(queues.values()),
             agents=agents,
-            streams=tuple(day.streams(queues, seed, before)),
+            streams=tuple(day.streams(queues, seed)),
             shifts={agent.agent: day.shifts.get(agent.agent, (whole,)) for agent in agents},
             answer=answer,
             end=_DAY_S,
@@ -260,7 +237,7 @@ def read_day(path: Path, begin: datetime) -> Day:
             visits = db.execute(_VISITS, span).fetchall()
             shares = db.execute(_SHARES, (span[0], span[1] + _DAY_S)).fetchall()
             segments = db.execute(_SEGMENTS, span).fetchall()
-            queued = db.execute(_QUEUED, (span[0] - _LATE_S, span[1] + _LATE_S)).fetchall()
+            enqueued = db.execute(_ENQUEUED, (span[0] - _LATE_S, span[1] + _LATE_S)).fetchall()
             found.alerts = tuple(float(row[0]) for row in db.execute(_ALERTED, span))
     except sqlite3.Error as error:
         raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
@@ -274,8 +251,9 @@ def read_day(path: Path, begin: datetime) -> Day:
     for interaction, _, handle_s, acw_s in shares:
         before = found.shares.get(interaction, (0.0, 0.0))
         found.shares[interaction] = (before[0] + handle_s, before[1] + acw_s)
-    for interaction, queue, need, priority in queued:
-        found.asked.setdefault((interaction, queue), (need or "", int(priority or 0)))
+    for interaction, skills, require, priority in enqueued:
+        levels = tuple(sorted(msgspec.json.decode(skills, type=dict[str, int]).items()))
+        found.asked.setdefault(interaction, (levels, require, priority))
     stretches: dict[str, list[list[float]]] = {}
     for agent, began, ended in segments:
         own = stretches.setdefault(agent, [])

@@ -14,8 +14,8 @@ import pytest
 from msgspec.structs import astuple
 from typer.testing import CliRunner
 
-from cicswitch.acd.commands import DefineQueue
-from cicswitch.acd.events import InteractionQueued
+from cicswitch.acd.commands import Enqueue
+from cicswitch.acd.events import Commanded
 from cicswitch.cli import app
 from cicswitch.config import load
 from cicswitch.core.errors import ResourceError
@@ -119,20 +119,20 @@ def test_what_was_seen_is_run_again_as_it_was(folder: Path) -> None:
     assert min(queue.waits) == pytest.approx(2.0)  # as long as Kim let it ring
 
 
-def test_the_interactions_own_skills_and_priority_are_those_that_its_queue_did_not_ask_for(
+def test_contacts_keep_the_skills_and_the_priority_that_the_dialplan_gave_them(
     folder: Path,
 ) -> None:
     store = SqliteStore(folder / "store.db")
     store.open(NINE, "test")
-    store.append(
-        InteractionQueued(NINE, "call-0", "support", 5, "voice", "english >= 30 and korean >= 50")
+    enqueue = Enqueue(
+        interaction="call-0", queue="support", skills={"ko": 30}, require="not vip", priority=3
     )
+    store.append(Commanded(NINE, enqueue))
     store.close(NINE, "stopped")
-    day = read_day(folder / "store.db", DAY)
-    was = {"support": DefineQueue(queue="support", skills={"korean": 50}, priority=2)}
-    first, others = day.streams(["support"], 1, was)
-    assert (first.times, first.require, first.priority) == ((32400.0,), "english >= 30", 3)
-    assert (len(others.times), others.require, others.priority) == (29, "", 0)
+    first, others = read_day(folder / "store.db", DAY).streams(["support"], 1)
+    assert (first.times, len(others.times)) == ((32400.0,), 29)
+    assert (first.skills, first.require, first.priority) == ({"ko": 30}, "not vip", 3)
+    assert (others.skills, others.require, others.priority) == ({}, "", 0)
 
 
 def test_what_cannot_be_run_again_is_counted(folder: Path) -> None:
