@@ -595,13 +595,17 @@ def simulate(
     assert scenario is not None
     if day or against is not None:
         raise typer.BadParameter("--day and --against need --journal")
+    from msgspec import structs
+
     from cicswitch.simulate import results
     from cicswitch.simulate.scenario import config_of, load
 
-    read = load(scenario, _load(config or config_of(scenario)), hours)
+    settings = _load(config or config_of(scenario))
+    read = load(scenario, settings, hours)
+    model = structs.replace(read.model, choosers=simulation.policies(settings))
     with simulation.progress("simulating") as progress:
         found = results.simulate(
-            read.model,
+            model,
             seeds=seeds or read.seeds,
             seed=read.seed,
             interval_s=interval * 60.0,
@@ -644,7 +648,7 @@ def _simulate_day(
     with simulation.progress("simulating") as progress:
         before, after = (
             results.simulate(
-                models(found_day, settings),
+                models(found_day, settings, simulation.policies(settings)),
                 seeds=seeds,
                 progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]
             )

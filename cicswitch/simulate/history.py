@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cicswitch.acd.floor import Choose
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
 from cicswitch.simulate.model import Listed, Model, Shift
@@ -164,8 +165,10 @@ class Day:
         ]
 
 
-def models(day: Day, config: Config) -> Callable[[int], Model]:
-    """The day under a configuration, for each seed.
+def models(
+    day: Day, config: Config, choosers: Mapping[str, Choose] | None = None
+) -> Callable[[int], Model]:
+    """The day under a configuration, for each seed; `choosers` are its policies in Python.
 
     Agents work the hours that were recorded of them and answer as quickly as they all did; who has
     no hours recorded works from the first sign-in to the last sign-out of all.
@@ -190,6 +193,7 @@ def models(day: Day, config: Config) -> Callable[[int], Model]:
             streams=tuple(day.streams(queues, seed)),
             shifts={agent.agent: day.shifts.get(agent.agent, (whole,)) for agent in agents},
             answer=answer,
+            choosers=dict(choosers or {}),
             end=_DAY_S,
             limits={
                 name: (float(queue.service_level_s), queue.short_abandon_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from cicswitch.acd.commands import DefineAgent, DefineQueue
+from cicswitch.acd.floor import Choose
 from cicswitch.simulate.times import NONE, Times
 
 __all__ = ["WHOLE", "Listed", "Model", "Poisson", "Shift", "Stream", "constant_rate"]
@@ -71,6 +72,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """The last arrivals; what is there then is served to its end."""
     warm_up_s: float = 0.0
     """What arrives before `start + warm_up_s` is not counted."""
+    choosers: dict[str, Choose] = {}
+    """Policies in Python by queue."""
     limits: dict[str, tuple[float, float]] = {}
     """By queue: threshold of the service level and of short abandons, seconds; else 20 and 5."""
 

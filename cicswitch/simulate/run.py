@@ -55,6 +55,7 @@ class Simulation:
     def __init__(self, model: Model, seed: int) -> None:
         self.model = model
         self.engine = Engine(seed)
+        self.engine.choosers.update(model.choosers)
         self.now = model.start
         self.count = 0
         self.count_from = model.start + model.warm_up_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cicswitch.acd.floor import Choose
+from cicswitch.config import Config
 from cicswitch.core.errors import CommandError
+from cicswitch.runtime.policy import Policy, find
 from cicswitch.simulate.results import (
     AGENT_FIGURES,
     FORMULAS,
@@ -23,12 +27,29 @@ from cicswitch.simulate.results import (
     Row,
 )
 
-__all__ = ["as_json", "plot", "print_comparison", "print_report", "progress"]
+__all__ = ["as_json", "plot", "policies", "print_comparison", "print_report", "progress"]
 
 _RATES = ("service_level", "abandon_rate", "occupancy")
 _INTERVAL_FIGURES = tuple(name for name in QUEUE_FIGURES if name != "aht_s")
 _MOST_AGENTS = 40
 """So many a table shows; JSON has all."""
+
+
+def policies(config: Config) -> dict[str, Choose]:
+    """The policies in Python of a configuration, by queue, as the switch would call them.
+
+    The time budget is a second, so that a busy machine does not change the figures. What cannot be
+    found here, or only shadows, leaves the queue's own policy.
+    """
+    found: dict[str, Choose] = {}
+    for name, queue in config.queue.items():
+        if not queue.policy or queue.policy_shadow:
+            continue
+        try:
+            found[name] = Policy(find(queue.policy, {}), budget_s=1.0)
+        except LookupError as error:
+            print(f"queue {name}: {error}; {queue.select} decides", file=sys.stderr)
+    return found
 
 
 @contextmanager

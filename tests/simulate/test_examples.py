@@ -52,3 +52,32 @@ def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.Monk
     arguments = ["simulate", str(EXAMPLES / "simulation.toml"), "--hours", "1", "--plot", "x.png"]
     done = CliRunner().invoke(app, arguments)
     assert str(done.exception) == "a plot needs matplotlib: pip install 'cicswitch[bench]'"
+
+
+def test_a_policy_of_the_configuration_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def lee(asked, free):\n    return max(agent.agent for agent in free)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "plan.toml").write_text(
+        '[[route]]\nname = "all"\nflow = "main"\n[[flow.main]]\ndo = "queue"\nqueue = "q"\n'
+    )
+    config = (
+        'dialplans = ["plan.toml"]\ndevice.1.password = "x"\ndevice.2.password = "x"\n'
+        'agent.kim.device = "1"\nagent.lee.device = "2"\n[queue.q]\nwrap_up_s = 0\n'
+    )
+    (tmp_path / "plain.toml").write_text(config)
+    (tmp_path / "mine.toml").write_text(f'{config}policy = "mine:lee"\n')
+    (tmp_path / "s.toml").write_text(
+        '[[arrivals]]\nqueue = "q"\nper_hour = 6\nhandle = { kind = "constant", mean_s = 5 }\n'
+    )
+    answered = []
+    for name in ("plain.toml", "mine.toml"):
+        options = ("--config", str(tmp_path / name), "--seeds", "1", "--json")
+        found = json.loads(simulate(str(tmp_path / "s.toml"), *options))
+        answered.append([row["figures"]["answered"]["mean"] for row in found["agents"][:2]])
+    # Longest idle takes turns; the function gives Lee everything, unless he talks.
+    assert answered[0][0] == pytest.approx(answered[0][1], abs=2)
+    assert answered[1][0] < 5

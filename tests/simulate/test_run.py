@@ -74,6 +74,13 @@ def test_a_ring_that_hands_over_counts_as_moved_and_is_offered_to_the_other_queu
     assert simulation.queues["rest"].wait_s == pytest.approx(0.0)
 
 
+def test_a_policy_in_python_decides() -> None:
+    rows = [(100.0 * at, 20.0, 1e6) for at in range(1, 9)]
+    choose = {"q": lambda interaction, agents, now: max(agents, key=lambda agent: agent.id)}
+    simulation = run(listed(*rows), agents=3, choosers=choose)
+    assert [agent.answered for agent in simulation.agents.values()] == [0, 0, 8]
+
+
 def test_the_longest_wait_of_a_queue_is_a_way_to_leave() -> None:
     queue = c.DefineQueue(queue="q", max_wait_s=20)
     counted = run(listed((10, 60, 1e6), (20, 30, 1e6)), queue=queue).queues["q"]
