@@ -13,6 +13,9 @@ from bench.result import Options, Result, Series
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
+from cicswitch.simulate.model import Model, Poisson, Shift
+from cicswitch.simulate.run import Simulation
+from cicswitch.simulate.times import Times
 
 __all__ = ["Center", "run"]
 
@@ -213,6 +216,73 @@ def one(agents: int, waiting: int, profiles: int, events: int) -> tuple[float, f
     return per_s, median, p99
 
 
+DAY_S = 86400.0
+PROFILE = (0.0, 0.0, 0.2, 0.9, 1.6, 2.0, 1.8, 1.9, 1.6, 1.1, 0.4, 0.0)
+"""Arrivals of each two hours of a day, as shares of the mean."""
+
+
+def day(calls: int = 50_000, agents: int = 500) -> float:
+    """CPU seconds of a virtual day in a center that is busy at noon: eight queues, three shifts.
+
+    Customers give up, agents take seconds to answer and some answer too late, and two thirds of the
+    agents know two or three queues.
+    """
+    edges = tuple(DAY_S / len(PROFILE) * number for number in range(len(PROFILE) + 1))
+    queues, team = 8, agents // 3
+    per_s = calls / DAY_S / queues * len(PROFILE) / sum(PROFILE)
+    knows = [
+        {f"skill-{(number + more) % queues}": 50 + more for more in range(1 + number % 3)}
+        for number in range(agents)
+    ]
+    hours = ((5, 13), (8, 16), (13, 21))
+    model = Model(
+        queues=tuple(
+            c.DefineQueue(
+                queue=f"queue-{number}",
+                skills={f"skill-{number}": 1},
+                select=SELECTIONS[number % len(SELECTIONS)],
+                priority=number % 3,
+                wrap_up_s=30,
+                rings=(c.Ring(after_s=120, priority=60),),
+            )
+            for number in range(queues)
+        ),
+        agents=tuple(
+            c.DefineAgent(agent=f"agent-{number}", skills=skills)
+            for number, skills in enumerate(knows)
+        ),
+        shifts={
+            f"agent-{number}": (
+                Shift(hours[number // team][0] * 3600, hours[number // team][1] * 3600),
+            )
+            for number in range(team * 3)
+        },
+        streams=tuple(
+            Poisson(
+                queue=f"queue-{number}",
+                edges=edges,
+                rates=tuple(per_s * share for share in PROFILE),
+                handle=Times(kind="lognormal", mean_s=180, sd_s=150),
+                patience=Times(kind="exponential", mean_s=180),
+            )
+            for number in range(queues)
+        ),
+        answer=Times(kind="lognormal", mean_s=4, sd_s=4),
+        end=DAY_S,
+    )
+    began = time.process_time()
+    simulation = Simulation(model, seed=1)
+    simulation.run()
+    spent = time.process_time() - began
+    tallies = simulation.queues.values()
+    offered = sum(tally.offered for tally in tallies)
+    answered = sum(tally.answered for tally in tallies)
+    progress(
+        f"a day of {offered} calls, {answered} answered, {agents} agents: {spent:.2f} s of CPU"
+    )
+    return spent
+
+
 def check_cost(agents: int, waiting: int, events: int) -> float:
     """What looking at the invariants costs, in percent: with and without in turn, one center."""
     center = Center(agents, waiting, agents)
@@ -253,6 +323,7 @@ def run(options: Options) -> list[Result]:
                 xs, ys = series.setdefault(label, ([], []))
                 xs.append(float(count))
                 ys.append(per_s)
+    result.add("day_cpu_s", day(), "s", most=5.0)
     if not options.agents:
         cost = check_cost(1_000, 1_000, events // 5)
         result.add("check_cost", cost, "%", most=3)

@@ -84,6 +84,21 @@ def test_a_queue_may_ask_by_expression() -> None:
 # -- rings -------------------------------------------------------------------------------------
 
 
+def test_a_queue_that_loses_its_rings_has_none_for_those_who_wait_either() -> None:
+    floor = Floor(queue(skills={"ko": 80}, rings=(c.Ring(after_s=20, skills={"ko": 0}),)))
+    floor.do(*agents("low", ko=40), call("1"))
+    floor.do(queue(skills={"ko": 80}))
+    assert offered(floor.wait(60)) == []
+
+
+def test_a_queue_that_gets_rings_has_them_for_those_who_wait_too() -> None:
+    floor = Floor(queue(skills={"ko": 80}), *agents("low", ko=40), call("1"))
+    floor.wait(10)
+    floor.do(queue(skills={"ko": 80}, rings=(c.Ring(after_s=20, skills={"ko": 0}),)))
+    assert offered(floor.wait(9)) == []
+    assert offered(floor.wait(2)) == [("1", "low")]
+
+
 def test_rings_loosen_what_is_asked_for_and_keep_the_place() -> None:
     rings = (c.Ring(after_s=20, skills={"ko": 30}), c.Ring(after_s=40, skills={"ko": 0}))
     floor = Floor(queue(skills={"ko": 80}, rings=rings), *agents("low", ko=40))
