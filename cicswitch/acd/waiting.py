@@ -1,0 +1,364 @@
+"""What waits: what it asks for, the line that it stands in, and how that changes while it waits.
+
+The engine's half between agents and commands: `_place` finds an agent or a place in line, `_work`
+gives an agent what waits, and the rings and preferred agents change what is asked for.
+"""
+
+from __future__ import annotations
+
+from cicswitch.acd import commands as c
+from cicswitch.acd import events as e
+from cicswitch.acd.agent import Agent
+from cicswitch.acd.floor import MOST_CANDIDATES, Choose
+from cicswitch.acd.interaction import Interaction, InteractionState
+from cicswitch.acd.lines import Line
+from cicswitch.acd.queue import Queue
+from cicswitch.acd.roster import Roster
+from cicswitch.acd.skills import ANYBODY, Need, SkillsError, all_of, levels, parse
+from cicswitch.core.errors import Conflict, NotFound
+
+__all__ = ["Waiting"]
+
+_NEEDS = 4096
+
+
+class Waiting(Roster):
+    """Interactions that wait. `Engine` adds how they come, are offered, handled and go."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.choosers: dict[str, Choose] = {}
+        """Policies in Python by queue."""
+        self.policy_failures = 0
+        self._needs: dict[tuple[object, ...], Need] = {}
+
+    # -- what the engine does --------------------------------------------------------------------
+
+    def _reserve(self, interaction: Interaction, agent: Agent, now: float) -> None:
+        """Offer an interaction to an agent."""
+        raise NotImplementedError
+
+    def _leave(self, interaction: Interaction, outcome: str, now: float) -> None:
+        """A waiting interaction leaves."""
+        raise NotImplementedError
+
+    # -- look-ups --------------------------------------------------------------------------------
+
+    def _queue(self, name: str) -> Queue:
+        try:
+            return self.queues[name]
+        except KeyError:
+            raise NotFound(f'there is no queue "{name}"') from None
+
+    def _interaction(self, name: str) -> Interaction:
+        try:
+            return self.interactions[name]
+        except KeyError:
+            raise NotFound(f'there is no interaction "{name}" in the ACD') from None
+
+    def serving(self, queue: Queue) -> list[Agent]:
+        """Who is signed in and meets a queue's own requirement."""
+        members = queue.definition.agents
+        if members:
+            among = [self.agents[name] for name in members if name in self.agents]
+        else:
+            among = [
+                agent
+                for profile in self.floor.profiles.values()
+                if queue.need.meets(profile.skills)
+                for agent in profile.agents.values()
+            ]
+        return [agent for agent in among if agent.presence and queue.need.meets(agent.skills)]
+
+    def ewt(self, queue: Queue, now: float) -> float:
+        """The wait that the next one to join would have, in seconds: a rough mean."""
+        agents = len(self.serving(queue))
+        if not agents:
+            return float("inf")
+        return (queue.waiting + 1) * queue.handle_s / agents
+
+    def _announce(self, interaction: Interaction, now: float) -> None:
+        self.events.append(
+            e.InteractionQueued(
+                now,
+                interaction.id,
+                interaction.queue.name,
+                interaction.priority,
+                interaction.medium,
+                self._need(interaction).key,
+                interaction.queued_at,
+            )
+        )
+
+    # -- interactions: places --------------------------------------------------------------------
+
+    def _own_need(self, command: c.Enqueue) -> Need:
+        """What an interaction asks for by itself; the same need is the same object, mostly."""
+        if not command.skills and not command.require:
+            return ANYBODY
+        key = (command.require, *sorted(command.skills.items()))
+        need = self._needs.get(key)
+        if need is None:
+            try:
+                need = all_of(levels(command.skills), parse(command.require))
+            except SkillsError as error:
+                raise Conflict(f'"{command.interaction}": require: expected {error}') from None
+            if len(self._needs) >= _NEEDS:
+                self._needs.clear()
+            self._needs[key] = need
+        return need
+
+    def _need(self, interaction: Interaction) -> Need:
+        need = interaction.queue.asked(interaction.need)
+        return need.relax(interaction.levels) if interaction.levels else need
+
+    def _line(self, interaction: Interaction, now: float) -> Line:
+        """The line of an interaction: found again if the rings or its queue have changed."""
+        line = interaction.line
+        if line is None or line.closed:
+            queue = interaction.queue
+            named = queue.definition.agents
+            members = frozenset((*named, *interaction.joined)) if named else None
+            line = self.floor.line(queue, interaction.medium, self._need(interaction), members, now)
+            interaction.line = line
+        return line
+
+    def _place(self, interaction: Interaction, now: float) -> None:
+        """Find an agent for an interaction that waits, or give it its place in line."""
+        interaction.key = interaction.queue.key(interaction)
+        if interaction.prefer:
+            direct = self.floor.direct_line(
+                interaction.queue, interaction.medium, interaction.prefer, now
+            )
+            interaction.direct = direct
+            agent = self._direct_agent(direct)
+            if agent is not None:
+                self._reserve(interaction, agent, now)
+            else:
+                self.floor.wait(direct, interaction)
+            return
+        line = self._line(interaction, now)
+        if interaction.queue.offer_to > 1:
+            for agent in self.floor.agents_for(line, interaction.queue.offer_to):
+                self._reserve(interaction, agent, now)
+        else:
+            chosen = self._agent_for(line, interaction, now)
+            if chosen is not None:
+                self._reserve(interaction, chosen, now)
+        if not interaction.offers:
+            self.floor.wait(line, interaction)
+
+    def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
+        chooser = self.choosers.get(line.queue.name) if self.choosers else None
+        if chooser is None:
+            return self.floor.agent_for(line)
+        candidates = self.floor.agents_for(line, MOST_CANDIDATES)
+        if not candidates:
+            return None
+        try:
+            chosen = chooser(interaction, candidates, now)
+        except Exception as error:
+            chosen, reason = None, f"{type(error).__name__}: {error}"
+        else:
+            if chosen is not None and chosen in candidates:
+                return chosen
+            reason = "it named nobody of those who are free"
+        self.policy_failures += 1
+        self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
+        return candidates[0]
+
+    def _direct_agent(self, line: Line) -> Agent | None:
+        best: Agent | None = None
+        assert line.members is not None
+        for name in sorted(line.members):
+            agent = self.agents.get(name)
+            if agent is None or not agent.may_take(line.medium):
+                continue
+            if best is None or _freer(agent, best):
+                best = agent
+        return best
+
+    def _leave_line(self, interaction: Interaction) -> None:
+        line = interaction.direct if interaction.direct is not None else interaction.line
+        assert line is not None
+        self.floor.take(line, interaction)
+
+    def _work(self, agent: Agent, now: float) -> None:
+        """Give an agent what he may take, until there is nothing or his capacity is used."""
+        while True:
+            found = self.floor.work_for(agent, now)
+            if found is None:
+                return
+            line, interaction = found
+            self.floor.take(line, interaction)
+            self._reserve(interaction, agent, now)
+
+    # -- preferred agents and rings --------------------------------------------------------------
+
+    def _prefer(
+        self, interaction: Interaction, agents: tuple[str, ...], patience_s: float, now: float
+    ) -> None:
+        known = tuple([name for name in agents if name in self.agents])
+        here = [name for name in known if self.agents[name].presence]
+        if not here:
+            return  # they are not at work: nothing to wait for
+        interaction.prefer = known
+        seconds = patience_s or interaction.queue.definition.patience_s
+        interaction.patience = self.wheel.at(now + seconds, self._patience_is_over, interaction.id)
+
+    def _patience_is_over(self, now: float, interaction_id: str) -> None:
+        interaction = self.interactions.get(interaction_id)
+        if interaction is None or not interaction.prefer:
+            return
+        waits = interaction.state is InteractionState.WAITING
+        if waits:
+            self._leave_line(interaction)
+        interaction.prefer, interaction.direct = (), None
+        self.events.append(
+            e.Relaxed(
+                now,
+                interaction.id,
+                interaction.queue.name,
+                0,
+                self._need(interaction).key,
+                "patience",
+            )
+        )
+        if waits:
+            self._place(interaction, now)
+            self._relax_at_once(interaction, now)
+
+    def _set_ring_timer(self, interaction: Interaction, now: float) -> None:
+        """Wait for the next ring, if time is what it waits for."""
+        rings = interaction.queue.definition.rings
+        if interaction.ring >= len(rings):
+            return
+        ring = rings[interaction.ring]
+        if ring.after_s:
+            due = interaction.joined_at + ring.after_s
+            interaction.ring_timer = self.wheel.at(
+                max(due, now), self._ring_is_due, interaction.id, interaction.ring
+            )
+
+    def _ring_is_due(self, now: float, interaction_id: str, number: int) -> None:
+        interaction = self.interactions.get(interaction_id)
+        if interaction is not None and interaction.ring == number:
+            self._next_ring(interaction, "waited", now)
+            self._relax_at_once(interaction, now)
+
+    def _relax_at_once(self, interaction: Interaction, now: float) -> None:
+        """Go through the rings whose condition is not time and holds now.
+
+        Queues that hand over to one another at once would do so for ever: each may do it once.
+        """
+        visited = [interaction.queue]
+        while interaction.state is InteractionState.WAITING and not interaction.prefer:
+            if interaction.queue is not visited[-1]:
+                if interaction.queue in visited:
+                    return
+                visited.append(interaction.queue)
+            rings = interaction.queue.definition.rings
+            if interaction.ring >= len(rings):
+                return
+            ring = rings[interaction.ring]
+            if ring.unstaffed and not self.floor.staffed(self._line(interaction, now)):
+                self._next_ring(interaction, "unstaffed", now)
+            elif ring.ewt_s and self.ewt(interaction.queue, now) >= ring.ewt_s:
+                self._next_ring(interaction, "ewt", now)
+            else:
+                return
+
+    def _next_ring(self, interaction: Interaction, reason: str, now: float) -> None:
+        definition = interaction.queue.definition
+        ring = definition.rings[interaction.ring]
+        waits = interaction.state is InteractionState.WAITING
+        if waits:
+            self._leave_line(interaction)
+        self._cancel_ring_timer(interaction)
+        interaction.ring += 1
+        to = self.queues.get(ring.queue)
+        if to is not None and to is not interaction.queue:
+            self._hand_over(interaction, to, "overflow", now)
+        else:
+            if ring.skills:
+                interaction.levels = {**interaction.levels, **ring.skills}
+            interaction.joined = (*interaction.joined, *ring.agents)
+            interaction.priority += ring.priority
+            interaction.line = None
+            self.events.append(
+                e.Relaxed(
+                    now,
+                    interaction.id,
+                    interaction.queue.name,
+                    interaction.ring,
+                    self._need(interaction).key,
+                    reason,
+                )
+            )
+            self._set_ring_timer(interaction, now)
+            if interaction.ring == len(definition.rings) and definition.exhausted == "leave":
+                # Give the last ring its chance, then go.
+                if waits:
+                    self._place(interaction, now)
+                    if interaction.state is InteractionState.WAITING:
+                        self._leave(interaction, "exhausted", now)
+                else:
+                    interaction.deadline = now
+                return
+        if waits:
+            self._place(interaction, now)
+
+    def _hand_over(self, interaction: Interaction, to: Queue, reason: str, now: float) -> None:
+        """Into another queue, in no line yet. The place counts from the same time."""
+        before = interaction.queue
+        self._cancel_ring_timer(interaction)
+        if interaction.patience is not None:
+            interaction.patience.cancel()
+            interaction.patience = None
+        self.events.append(
+            e.InteractionMoved(
+                now, interaction.id, before.name, to.name, now - interaction.joined_at, reason
+            )
+        )
+        interaction.queue = to
+        interaction.line = interaction.direct = None
+        interaction.prefer = ()
+        interaction.priority += to.priority - before.priority
+        interaction.ring, interaction.levels, interaction.joined = 0, {}, ()
+        interaction.joined_at = now
+        self._announce(interaction, now)
+        self._set_ring_timer(interaction, now)
+
+    def _cancel_ring_timer(self, interaction: Interaction) -> None:
+        if interaction.ring_timer is not None:
+            interaction.ring_timer.cancel()
+            interaction.ring_timer = None
+
+    def _move_command(self, command: c.Move, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        to = self._queue(command.queue)
+        if interaction.state is not InteractionState.WAITING:
+            raise Conflict(f'interaction "{interaction.id}" does not wait')
+        if to is interaction.queue:
+            raise Conflict(f'interaction "{interaction.id}" is in queue "{to.name}" already')
+        self._leave_line(interaction)
+        self._hand_over(interaction, to, "moved", now)
+        self._place(interaction, now)
+        self._relax_at_once(interaction, now)
+
+    def _prioritise(self, command: c.Prioritise, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        if interaction.state is not InteractionState.WAITING:
+            raise Conflict(f'interaction "{interaction.id}" does not wait')
+        self._leave_line(interaction)
+        interaction.priority += command.priority - interaction.own_priority
+        interaction.own_priority = command.priority
+        self._place(interaction, now)
+
+
+def _freer(agent: Agent, other: Agent) -> bool:
+    if len(agent.work) != len(other.work):
+        return len(agent.work) < len(other.work)
+    if agent.free_since != other.free_since:
+        return agent.free_since < other.free_since
+    return agent.tie < other.tie
