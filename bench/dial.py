@@ -56,7 +56,7 @@ def clean_rate(
                 seconds=seconds,
                 hold_ms=hold_ms,
                 idle_share=idle_share,
-                tail_s=3,
+                tail_s=TAIL_S,
             )
             progress(
                 f"  {load.answered} of {load.offered} answered, {load.refused} refused,"
@@ -120,6 +120,9 @@ def run(options: Options) -> list[Result]:
                 idle_share=idle,
             )
     result.add("clean_rate", best, "calls/s", least=1000)
+    for rate, load in steps:
+        if load.clean and load.cpu_s > 0:
+            result.add(f"calls_per_cpu_s_at_{rate}", load.answered / load.cpu_s, "calls/CPU-s")
     result.series = [
         Series(
             "answered",
