@@ -101,22 +101,27 @@ class Center:
             pool[at] = last
             self.place[last] = at
 
-    def happened(self) -> list[Any]:
-        """The engine's events; told apart by their types below."""
-        return list(self.engine.take_events())
+    def do(self, command: c.Command, spent: array[float] | None = None) -> None:
+        """One command, and its seconds."""
+        began = time.perf_counter()
+        self.engine.handle(command, self.now)
+        if spent is not None:
+            spent.append(time.perf_counter() - began)
 
-    def react(self) -> int:
-        """Answer what was offered; how many commands that took."""
-        commands = 0
-        while events := self.happened():
+    def react(self, spent: array[float] | None = None) -> None:
+        """Answer what was offered, and keep the pools."""
+        engine = self.engine
+        while True:
+            events: list[Any] = list(engine.take_events())
+            if not events:
+                return
             for event in events:
                 kind = type(event)
                 if kind is e.Reserved:
-                    commands += 1
-                    if self.random.random() < 0.97:
-                        self.engine.handle(c.Accept(event.reservation), self.now)
-                    else:
-                        self.engine.handle(c.Reject(event.reservation), self.now)
+                    if event.reservation not in engine.reservations:
+                        continue
+                    accepts = self.random.random() < 0.97
+                    self.do((c.Accept if accepts else c.Reject)(event.reservation), spent)
                 elif kind is e.InteractionQueued:
                     self.add(self.waiting, event.interaction)
                 elif kind is e.InteractionConnected:
@@ -128,15 +133,12 @@ class Center:
                     self.drop(self.waiting, event.interaction)
                 elif kind is e.InvariantBroken:
                     raise AssertionError(event)
-        return commands
 
 
 def measure(center: Center, events: int) -> tuple[float, array[float]]:
     """Seconds of the engine for so many commands, and each one's."""
     spent: array[float] = array("d")
     engine, draw = center.engine, center.random.random
-    clock = time.perf_counter
-    accept, handle = c.Accept, engine.handle
     while len(spent) < events:
         center.now += center.step_s
         kind = draw()
@@ -158,32 +160,8 @@ def measure(center: Center, events: int) -> tuple[float, array[float]]:
             agent = f"agent-{center.random.randrange(len(engine.agents))}"
             paused = engine.agents[agent].presence == 2
             command = c.Ready(agent) if paused else c.Pause(agent, "break")
-        began = clock()
-        handle(command, center.now)
-        spent.append(clock() - began)
-        while found := center.happened():
-            for event in found:
-                kind_of = type(event)
-                if kind_of is e.Reserved:
-                    if event.reservation not in engine.reservations:
-                        continue
-                    answer = (
-                        accept(event.reservation) if draw() < 0.97 else c.Reject(event.reservation)
-                    )
-                    began = clock()
-                    handle(answer, center.now)
-                    spent.append(clock() - began)
-                elif kind_of is e.InteractionQueued:
-                    center.add(center.waiting, event.interaction)
-                elif kind_of is e.InteractionConnected:
-                    center.drop(center.waiting, event.interaction)
-                    center.add(center.talking, event.interaction)
-                elif kind_of is e.InteractionHandled:
-                    center.drop(center.talking, event.interaction)
-                elif kind_of is e.InteractionLeft:
-                    center.drop(center.waiting, event.interaction)
-                elif kind_of is e.InvariantBroken:
-                    raise AssertionError(event)
+        center.do(command, spent)
+        center.react(spent)
     return sum(spent), spent
 
 

@@ -650,7 +650,7 @@ def _simulate_day(
             results.simulate(
                 models(found_day, settings, simulation.policies(settings)),
                 seeds=seeds,
-                progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]
+                progress=lambda done, place=place: progress((place + done) / 2),  # type: ignore[misc]  # place is bound
             )
             for place, settings in enumerate(both)
         )

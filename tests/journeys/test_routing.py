@@ -282,19 +282,18 @@ policy_shadow = {shadow}
         assert p.c.switch.engine.policy_failures == 0
 
 
-async def test_of_several_agents_who_ring_the_first_to_answer_gets_the_call(
-    tmp_path: Path,
-) -> None:
-    extra = (
-        AGENTS
-        + """
+RING_BOTH = """
 [queue.q]
 agents = ["a", "b"]
 offer_to = 2
 record = false
 """
-    )
-    async with parties(tmp_path, extra=extra) as p:
+
+
+async def test_of_several_agents_who_ring_the_first_to_answer_gets_the_call(
+    tmp_path: Path,
+) -> None:
+    async with parties(tmp_path, extra=AGENTS + RING_BOTH) as p:
         await queued(p)
         first = await p.far.expect("INVITE sip:7001@")
         second = await p.far.expect("INVITE sip:7002@")
@@ -310,16 +309,7 @@ record = false
 
 
 async def test_when_one_of_several_refuses_the_others_ring_on(tmp_path: Path) -> None:
-    extra = (
-        AGENTS
-        + """
-[queue.q]
-agents = ["a", "b"]
-offer_to = 2
-record = false
-"""
-    )
-    async with parties(tmp_path, extra=extra) as p:
+    async with parties(tmp_path, extra=AGENTS + RING_BOTH) as p:
         await queued(p)
         first = await p.far.expect("INVITE sip:7001@")
         second = await p.far.expect("INVITE sip:7002@")
