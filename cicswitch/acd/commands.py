@@ -16,6 +16,7 @@ __all__ = [
     "Finish",
     "Free",
     "Hold",
+    "Join",
     "Leave",
     "Move",
     "Pause",
@@ -193,6 +194,17 @@ class Enqueue(Struct, frozen=True, kw_only=True, tag=True):
     """When it first began to wait, if it is to keep that place; 0: now."""
     customer: str = ""
     """Who it is, for the place of one who redials."""
+    away: bool = False
+    """The customer is not there yet (a callback): it keeps a place, and gets no agent until
+    `Join`. Only `timeout_s` limits its wait, and no queue refuses it."""
+
+
+class Join(Struct, frozen=True, kw_only=True, tag=True):
+    """The customer of an interaction that was away is there: it takes its place in line."""
+
+    interaction: str
+    prefer: tuple[str, ...] = ()
+    patience_s: float = 0
 
 
 class Leave(Struct, frozen=True, tag=True):
@@ -306,6 +318,7 @@ Command = (
     | DefineAgent
     | RemoveAgent
     | Enqueue
+    | Join
     | Leave
     | Move
     | Prioritise

@@ -37,6 +37,8 @@ from cicswitch.core.errors import Conflict
 __all__ = ["Engine", "QueueView"]
 
 _REDIALS = 10_000
+_IN_LINE = (InteractionState.WAITING, InteractionState.AWAY)
+"""Who has a place and no agent."""
 
 
 class Engine(Waiting):
@@ -56,6 +58,7 @@ class Engine(Waiting):
             c.DefineAgent: self._define_agent,
             c.RemoveAgent: self._remove_agent,
             c.Enqueue: self._enqueue,
+            c.Join: self._join,
             c.Leave: self._leave_command,
             c.Move: self._move_command,
             c.Prioritise: self._prioritise,
@@ -163,7 +166,7 @@ class Engine(Waiting):
     def position(self, interaction: str) -> int:
         """The place in its queue, 1 is next; 0 when it does not wait. For announcements."""
         found = self.interactions.get(interaction)
-        if found is None or found.state is not InteractionState.WAITING:
+        if found is None or found.state not in _IN_LINE:
             return 0
         own = (found.key, found.sequence)
         ahead = 0
@@ -171,6 +174,9 @@ class Engine(Waiting):
             for other in line.interactions():
                 if (other.key, other.sequence) < own:
                     ahead += 1
+        for other in found.queue.away.values():
+            if (other.key, other.sequence) < own:
+                ahead += 1
         return ahead + 1
 
     def waiting(self, queue: str) -> list[Interaction]:
@@ -197,7 +203,7 @@ class Engine(Waiting):
             self.floor.close(line)
         queue.define(command)
         # What is being offered goes to the new lines if it comes back.
-        for interaction in (*waiting, *self._offered(queue)):
+        for interaction in (*waiting, *self._offered(queue), *queue.away.values()):
             self._rejudge(interaction, now)
         for interaction in sorted(waiting, key=_urgency):
             self._place(interaction, now)
@@ -230,7 +236,7 @@ class Engine(Waiting):
         queue = self._queue(command.queue)
         for interaction in self.waiting(queue.name):
             self._leave(interaction, "removed", now)
-        for interaction in self._offered(queue):
+        for interaction in (*self._offered(queue), *queue.away.values()):
             self._leave(interaction, "removed", now)
         for line in list(queue.lines.values()):
             self.floor.close(line)
@@ -259,6 +265,9 @@ class Engine(Waiting):
         interaction.joined_at = now
         interaction.customer = command.customer
         interaction.priority = command.priority + queue.priority
+        if command.away:
+            self._keep_place(interaction, command.timeout_s, now)
+            return
         refused = self._refusal(interaction, queue, now)
         if refused:
             self.events.append(e.QueueRefused(now, command.interaction, queue.name, refused))
@@ -271,6 +280,32 @@ class Engine(Waiting):
         if command.prefer:
             self._prefer(interaction, command.prefer, command.patience_s, now)
         self._set_ring_timer(interaction, now)
+        self._place(interaction, now)
+        self._relax_at_once(interaction, now)
+
+    def _keep_place(self, interaction: Interaction, timeout_s: float, now: float) -> None:
+        """A place for one who is not there."""
+        interaction.state = InteractionState.AWAY
+        interaction.key = interaction.queue.key(interaction)
+        self.interactions[interaction.id] = interaction
+        interaction.queue.away[interaction.id] = interaction
+        self._announce(interaction, now)
+        if timeout_s:
+            interaction.timer = self.wheel.at(now + timeout_s, self._wait_is_over, interaction.id)
+        self._set_ring_timer(interaction, now)
+
+    def _join(self, command: c.Join, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.JOIN)
+        queue = interaction.queue
+        del queue.away[interaction.id]
+        if interaction.timer is not None:
+            interaction.timer.cancel()
+            interaction.timer = None
+        away_s = now - interaction.joined_at
+        self.events.append(e.InteractionJoined(now, interaction.id, queue.name, away_s))
+        if command.prefer:
+            self._prefer(interaction, command.prefer, command.patience_s, now)
         self._place(interaction, now)
         self._relax_at_once(interaction, now)
 
@@ -303,7 +338,7 @@ class Engine(Waiting):
         interaction = self.interactions.get(interaction_id)
         if interaction is None:
             return
-        if interaction.state is InteractionState.WAITING:
+        if interaction.state in _IN_LINE:
             self._leave(interaction, "timeout", now)
         elif interaction.state is InteractionState.RESERVED:
             # It is ringing at an agent: let that end, and leave then if it comes to nothing.
@@ -318,6 +353,8 @@ class Engine(Waiting):
         freed: list[Agent] = []
         if before is InteractionState.WAITING:
             self._leave_line(interaction)
+        elif before is InteractionState.AWAY:
+            del interaction.queue.away[interaction.id]
         else:
             for offer in list(interaction.offers):
                 self._end_offer(offer, "rescinded", now)
@@ -325,7 +362,8 @@ class Engine(Waiting):
         interaction.state = after
         self._drop(interaction)
         queue, wait_s = interaction.queue, now - interaction.joined_at
-        queue.count(wait_s, answered=False, now=now)
+        if before is not InteractionState.AWAY:
+            queue.count(wait_s, answered=False, now=now)
         if outcome == "abandoned" and queue.definition.redial_s and interaction.customer:
             if len(self._abandoned) >= _REDIALS:
                 del self._abandoned[next(iter(self._abandoned))]

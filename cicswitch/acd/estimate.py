@@ -20,8 +20,9 @@ from cicswitch.acd.queue import Queue
 
 if TYPE_CHECKING:
     from cicswitch.acd.engine import Engine
+    from cicswitch.acd.interaction import Interaction
 
-__all__ = ["Estimate", "Estimator", "estimate"]
+__all__ = ["Estimate", "Estimator", "estimate", "turn"]
 
 RUNS = 40
 _MOST_AHEAD = 300
@@ -79,7 +80,33 @@ def estimate(engine: Engine, queue: Queue, now: float, runs: int = RUNS) -> Esti
         return Estimate(_NOBODY, _NOBODY)
     if not queue.waiting and any(agent.open and not agent.load for agent in serving):
         return Estimate(0.0, 0.0)
-    ahead = _ahead(engine, queue, serving, now)
+    # Older ones of the same priority are ahead, whatever their number.
+    key = queue.ageing * now - queue.priority
+    points = queue.weight * queue.priority + queue.debt
+    ahead = _ahead(engine, queue, serving, key, points, now)
+    return _estimate(queue, serving, ahead, now, runs)
+
+
+def turn(engine: Engine, interaction: Interaction, now: float, runs: int = RUNS) -> Estimate:
+    """How long until it is the turn of one who has a place already; infinite if nobody could
+    serve it now."""
+    queue = interaction.queue
+    serving = [
+        agent
+        for agent in engine.able(interaction)
+        if agent.presence is Presence.READY
+        and not agent.leaving
+        and agent.capacity.limits.get(interaction.medium)
+    ]
+    if not serving:
+        return Estimate(_NOBODY, _NOBODY)
+    points = queue.urgency(interaction, now)
+    ahead = _ahead(engine, queue, serving, interaction.key, points, now)
+    return _estimate(queue, serving, ahead, now, runs)
+
+
+def _estimate(queue: Queue, serving: list[Agent], ahead: int, now: float, runs: int) -> Estimate:
+    """The wait of one with so many ahead of it."""
     # A large floor is estimated by a part of it: the same number ahead for each agent.
     scale = max(1.0, len(serving) / _MOST_AGENTS, ahead / _MOST_AHEAD)
     count = round(ahead / scale)
@@ -90,8 +117,11 @@ def estimate(engine: Engine, queue: Queue, now: float, runs: int = RUNS) -> Esti
     return Estimate(waits[runs // 2] * stretch, waits[runs * 9 // 10] * stretch)
 
 
-def _ahead(engine: Engine, queue: Queue, serving: list[Agent], now: float) -> int:
-    """How many that these agents serve are more urgent than one who joins now."""
+def _ahead(
+    engine: Engine, queue: Queue, serving: list[Agent], key: float, points: float, now: float
+) -> int:
+    """How many that these agents serve are more urgent than one of `queue` with this key, and
+    these points where queues compete."""
     lines = {}
     for agent in serving[:_MOST_AGENTS]:
         profile = agent.profile
@@ -99,16 +129,13 @@ def _ahead(engine: Engine, queue: Queue, serving: list[Agent], now: float) -> in
             for line in (*profile.lines, *agent.own_lines):
                 if line.waiting:
                     lines[line.key] = line
-    newcomer = queue.weight * queue.priority + queue.debt
-    count = 0
+    count = sum([other.key < key for other in queue.away.values()])
     for line in lines.values():
         if line.queue is queue:
-            # Older ones of the same priority are ahead, whatever their number.
-            limit = queue.ageing * now - queue.priority
-            count += line.ahead_of(limit)
+            count += line.ahead_of(key)
             continue
         for interaction in line.interactions()[:_MOST_AHEAD]:
-            if line.queue.urgency(interaction, now) < newcomer:
+            if line.queue.urgency(interaction, now) < points:
                 break
             count += 1
     return count

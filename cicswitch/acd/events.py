@@ -12,6 +12,7 @@ __all__ = [
     "Commanded",
     "InteractionConnected",
     "InteractionHandled",
+    "InteractionJoined",
     "InteractionLeft",
     "InteractionMoved",
     "InteractionQueued",
@@ -35,6 +36,15 @@ class InteractionQueued(Struct, frozen=True, tag=True, gc=False):
     medium: str = "voice"
     need: str = ""
     queued_at: float = 0.0
+
+
+class InteractionJoined(Struct, frozen=True, tag=True, gc=False):
+    """The customer of an interaction that was away is there, and waits in line at its place."""
+
+    at: float
+    interaction: str
+    queue: str
+    away_s: float
 
 
 class QueueRefused(Struct, frozen=True, tag=True, gc=False):
@@ -175,6 +185,7 @@ class InvariantBroken(Struct, frozen=True, tag=True, gc=False):
 
 AcdEvent = (
     InteractionQueued
+    | InteractionJoined
     | QueueRefused
     | Relaxed
     | InteractionMoved

@@ -27,13 +27,17 @@ __all__ = [
 
 
 class InteractionState(IntEnum):
-    """Waiting, offered to agents, or being handled; when it is over the engine forgets it."""
+    """Waiting, offered to agents, or being handled; when it is over the engine forgets it.
+
+    AWAY: its customer is not there; it has a place, and stands in no line until he is.
+    """
 
     WAITING = 1
     RESERVED = 2
     CONNECTED = 3
     HELD = 4
     OVER = 5
+    AWAY = 6
 
 
 class InteractionInput(IntEnum):
@@ -46,6 +50,7 @@ class InteractionInput(IntEnum):
     HOLD = 5
     RESUME = 6
     FINISH = 7
+    JOIN = 8
 
 
 _S, _I = InteractionState, InteractionInput
@@ -58,6 +63,7 @@ INTERACTION_TABLE = Table(
         _S.CONNECTED: {_I.HOLD: _S.HELD, _I.FINISH: _S.OVER},
         _S.HELD: {_I.RESUME: _S.CONNECTED, _I.FINISH: _S.OVER},
         _S.OVER: {},
+        _S.AWAY: {_I.JOIN: _S.WAITING, _I.LEAVE: _S.OVER},
     },
 )
 

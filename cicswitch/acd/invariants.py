@@ -99,6 +99,12 @@ def _agents(engine: Engine, now: float) -> list[str]:
 
 def _interactions(engine: Engine, now: float) -> list[str]:
     wrong: list[str] = []
+    for queue in engine.queues.values():
+        wrong += [
+            f"{name} has a place in {queue.name} and is gone"
+            for name, interaction in queue.away.items()
+            if engine.interactions.get(name) is not interaction
+        ]
     for number, offer in engine.reservations.items():
         if offer.number != number or offer not in offer.interaction.offers:
             wrong.append(f"reservation {number} is not its interaction's")
@@ -115,6 +121,9 @@ def _interactions(engine: Engine, now: float) -> list[str]:
             line = interaction.direct if interaction.direct is not None else interaction.line
             if line is None or interaction not in line.interactions():
                 wrong.append(f"{interaction.id} waits in no line")
+        away = interaction.queue.away.get(interaction.id) is interaction
+        if away != (state is InteractionState.AWAY):
+            wrong.append(f"{interaction.id} is {state.name}; its queue says otherwise")
         timers = (interaction.timer, interaction.ring_timer, interaction.patience)
         if any(timer and timer.active and timer.due < now - 0.02 for timer in timers):
             wrong.append(f"{interaction.id} is past a deadline")

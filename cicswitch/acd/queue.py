@@ -61,6 +61,7 @@ class Queue:
         "_total",
         "_waited_s",
         "ageing",
+        "away",
         "bound_s",
         "definition",
         "goal",
@@ -86,6 +87,9 @@ class Queue:
         self.name = definition.queue
         self.lines: dict[str, Line] = {}
         self.waiting = 0
+        """How many stand in its lines."""
+        self.away: dict[str, Interaction] = {}
+        """Those who have a place and whose customer is not there."""
         self.handle_s = 180.0
         """Mean seconds of handling, wrap-up included; recent ones count most."""
         self.handle_times: list[float] = []

@@ -58,17 +58,25 @@ class Waiting(Roster):
 
     def serving(self, queue: Queue) -> list[Agent]:
         """Who is signed in and meets a queue's own requirement."""
-        members = queue.definition.agents
+        return self._present(queue.need, queue.definition.agents)
+
+    def able(self, interaction: Interaction) -> list[Agent]:
+        """Who is signed in and meets what an interaction asks for now."""
+        named = interaction.queue.definition.agents
+        members = (*named, *interaction.joined) if named else ()
+        return self._present(self._need(interaction), members)
+
+    def _present(self, need: Need, members: tuple[str, ...]) -> list[Agent]:
         if members:
             among = [self.agents[name] for name in members if name in self.agents]
         else:
             among = [
                 agent
                 for profile in self.floor.profiles.values()
-                if queue.need.meets(profile.skills)
+                if need.meets(profile.skills)
                 for agent in profile.agents.values()
             ]
-        return [agent for agent in among if agent.presence and queue.need.meets(agent.skills)]
+        return [agent for agent in among if agent.presence and need.meets(agent.skills)]
 
     def ewt(self, queue: Queue, now: float) -> float:
         """The wait that the next one to join would have, in seconds: a rough mean."""
@@ -284,6 +292,7 @@ class Waiting(Roster):
                 interaction.levels = {**interaction.levels, **ring.skills}
             interaction.joined = (*interaction.joined, *ring.agents)
             interaction.priority += ring.priority
+            interaction.key = interaction.queue.key(interaction)
             interaction.line = None
             self.events.append(
                 e.Relaxed(
@@ -302,7 +311,7 @@ class Waiting(Roster):
                     self._place(interaction, now)
                     if interaction.state is InteractionState.WAITING:
                         self._leave(interaction, "exhausted", now)
-                else:
+                elif interaction.state is InteractionState.RESERVED:
                     interaction.deadline = now
                 return
         if waits:
@@ -320,12 +329,16 @@ class Waiting(Roster):
                 now, interaction.id, before.name, to.name, now - interaction.joined_at, reason
             )
         )
+        if interaction.state is InteractionState.AWAY:
+            del before.away[interaction.id]
+            to.away[interaction.id] = interaction
         interaction.queue = to
         interaction.line = interaction.direct = None
         interaction.prefer = ()
         interaction.priority += to.priority - before.priority
         interaction.ring, interaction.levels, interaction.joined = 0, {}, ()
         interaction.joined_at = now
+        interaction.key = to.key(interaction)
         self._announce(interaction, now)
         self._set_ring_timer(interaction, now)
 
@@ -337,10 +350,12 @@ class Waiting(Roster):
     def _move_command(self, command: c.Move, now: float) -> None:
         interaction = self._interaction(command.interaction)
         to = self._queue(command.queue)
-        if interaction.state is not InteractionState.WAITING:
-            raise Conflict(f'interaction "{interaction.id}" does not wait')
+        waits = self._waits(interaction)
         if to is interaction.queue:
             raise Conflict(f'interaction "{interaction.id}" is in queue "{to.name}" already')
+        if not waits:
+            self._hand_over(interaction, to, "moved", now)
+            return
         self._leave_line(interaction)
         self._hand_over(interaction, to, "moved", now)
         self._place(interaction, now)
@@ -348,12 +363,23 @@ class Waiting(Roster):
 
     def _prioritise(self, command: c.Prioritise, now: float) -> None:
         interaction = self._interaction(command.interaction)
-        if interaction.state is not InteractionState.WAITING:
-            raise Conflict(f'interaction "{interaction.id}" does not wait')
-        self._leave_line(interaction)
+        waits = self._waits(interaction)
+        if waits:
+            self._leave_line(interaction)
         interaction.priority += command.priority - interaction.own_priority
         interaction.own_priority = command.priority
-        self._place(interaction, now)
+        interaction.key = interaction.queue.key(interaction)
+        if waits:
+            self._place(interaction, now)
+
+    @staticmethod
+    def _waits(interaction: Interaction) -> bool:
+        """Whether it stands in line; False: it has a place. Raises `Conflict` if it has neither."""
+        if interaction.state is InteractionState.WAITING:
+            return True
+        if interaction.state is InteractionState.AWAY:
+            return False
+        raise Conflict(f'interaction "{interaction.id}" does not wait')
 
 
 def _freer(agent: Agent, other: Agent) -> bool:

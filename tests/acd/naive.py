@@ -41,6 +41,7 @@ class Contact:
     agent: str = ""
     offer: int = 0
     answered: bool = False
+    away: bool = False
 
 
 @dataclass
@@ -88,7 +89,9 @@ class Naive:
         return idle
 
     def best_contact(self, person: Person, now: float) -> Contact | None:
-        able = [x for x in self.contacts.values() if not x.agent and self.may(person, x)]
+        able = [
+            x for x in self.contacts.values() if not x.agent and not x.away and self.may(person, x)
+        ]
         return min(able, key=lambda x: self.urgency(x, now)) if able else None
 
     def urgency(self, x: Contact, now: float) -> tuple[Any, ...]:
@@ -104,8 +107,21 @@ class Naive:
         queue = self.queues[k.queue]
         need = all_of(levels(queue.skills), parse(queue.require), levels(k.skills))
         self.count += 1
-        contact = Contact(k.interaction, queue, need, queue.priority + k.priority, now, self.count)
+        contact = Contact(
+            k.interaction, queue, need, queue.priority + k.priority, k.queued_at, self.count
+        )
         self.contacts[k.interaction] = contact
+        if k.away:
+            contact.away = True
+            return
+        self.place(contact, now)
+
+    def join(self, name: str, now: float) -> None:
+        contact = self.contacts[name]
+        contact.away = False
+        self.place(contact, now)
+
+    def place(self, contact: Contact, now: float) -> None:
         person = self.best_person(contact, now)
         if person is not None:
             self.offer(contact, person, now)

@@ -11,7 +11,7 @@ import pytest
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
-from cicswitch.acd.estimate import Estimator, estimate
+from cicswitch.acd.estimate import Estimator, estimate, turn
 from tests.acd.test_engine import Floor, agents, call, queue
 
 MEAN_S = 120.0
@@ -104,3 +104,27 @@ def test_the_error_is_small_and_nine_of_ten_wait_no_longer_than_p90() -> None:
     assert waited.abandon_rate == 0.0
     assert 0.75 < estimator.covered["q"] <= 1.0
     assert estimator.error_s["q"] < MEAN_S / 2
+
+
+def test_the_turn_of_one_who_has_a_place_is_estimated_by_that_place() -> None:
+    floor = busy(10, 20)
+    floor.do(call("cb", away=True, queued_at=floor.now - 5.0 - 1e-9))
+    floor.do(call("later", away=True))
+    engine = floor.engine
+    first = turn(engine, engine.interactions["cb"], floor.now, runs=400)
+    then = turn(engine, engine.interactions["later"], floor.now, runs=400)
+    assert first.p50_s < MEAN_S / 10
+    assert then.p50_s == pytest.approx(22 * MEAN_S / 10, rel=0.15)
+    newcomer = estimate(engine, engine.queue("q"), floor.now, runs=400)
+    assert newcomer.p50_s == pytest.approx(23 * MEAN_S / 10, rel=0.15)
+
+
+def test_nobody_is_dialled_for_agents_who_cannot_take_a_callback() -> None:
+    floor = Floor(queue(), *agents("kim"))
+    floor.do(call("cb", medium="callback", away=True))
+    entry = floor.engine.interactions["cb"]
+    assert turn(floor.engine, entry, floor.now).p50_s == 0.0
+    floor.do(c.Pause("kim", "meal"))
+    assert turn(floor.engine, entry, floor.now).p50_s == inf
+    floor.do(c.DefineAgent(agent="kim", capacity={"voice": 1}), c.Ready("kim"))
+    assert turn(floor.engine, entry, floor.now).p50_s == inf

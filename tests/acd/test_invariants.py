@@ -15,7 +15,7 @@ from cicswitch.core.errors import CommandError
 
 AGENTS = st.sampled_from(["a", "b", "c", "d"])
 QUEUES = st.sampled_from(["p", "q", "r"])
-MEDIA = st.sampled_from(["voice", "voice", "chat", "email"])
+MEDIA = st.sampled_from(["voice", "voice", "callback", "chat", "email"])
 SKILLS = st.dictionaries(st.sampled_from(["en", "ko"]), st.integers(1, 100), max_size=2)
 EXPRESSIONS = st.sampled_from(["", "en or ko >= 50", "not ko", "en >= 30 and not (ko or vip)"])
 RULES = st.dictionaries(
@@ -162,7 +162,7 @@ class AnyCommands(RuleBasedStateMachine):
         chats=st.integers(0, 3),
     )
     def define_agent(self, agent: str, skills: dict[str, int], cost: float, chats: int) -> None:
-        capacity = {"voice": 1, "email": 2, "chat": chats}
+        capacity = {"voice": 1, "callback": 1, "email": 2, "chat": chats}
         self.do(c.DefineAgent(agent=agent, skills=skills, cost=cost, capacity=capacity))
 
     @rule(
@@ -173,6 +173,7 @@ class AnyCommands(RuleBasedStateMachine):
         priority=st.integers(-5, 5),
         prefer=st.lists(AGENTS, max_size=2).map(tuple),
         customer=st.sampled_from(["", "x", "y"]),
+        away_s=st.sampled_from([None, None, 0, 20]),
     )
     def enqueue(
         self,
@@ -183,6 +184,7 @@ class AnyCommands(RuleBasedStateMachine):
         priority: int,
         prefer: tuple[str, ...],
         customer: str,
+        away_s: int | None,
     ) -> None:
         self.count += 1
         self.do(
@@ -195,8 +197,15 @@ class AnyCommands(RuleBasedStateMachine):
                 priority=priority,
                 prefer=prefer,
                 customer=customer,
+                away=away_s is not None,
+                timeout_s=away_s or 0,
             )
         )
+
+    @rule(number=st.integers(0, 5), prefer=st.lists(AGENTS, max_size=2).map(tuple))
+    def join(self, number: int, prefer: tuple[str, ...]) -> None:
+        for interaction in sorted(self.open)[number : number + 1]:
+            self.do(c.Join(interaction=interaction, prefer=prefer, patience_s=5))
 
     @rule(
         agent=AGENTS,

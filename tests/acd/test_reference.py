@@ -78,6 +78,7 @@ class Both:
         offered = [x for x in contacts if x.agent and not x.answered]
         talking = [x for x in contacts if x.answered]
         waiting = [x for x in contacts if not x.agent]
+        away = [x for x in waiting if x.away]
         free = [p for p in naive.people.values() if not p.work]
         kind = self.random.random()
         if kind < 0.36 and len(waiting) < 60:
@@ -87,9 +88,15 @@ class Both:
                 queue=f"q{self.random.randrange(6)}",
                 skills=self.levels(1) if self.random.random() < 0.3 else {},
                 priority=self.random.randrange(0, 12),
+                away=self.random.random() < 0.1,
+                queued_at=now - self.random.choice((0.0, 0.0, 20.0)),
             )
             self.engine.handle(command, now)
             naive.enqueue(command, now)
+        elif kind < 0.39 and away:
+            contact = self.random.choice(away)
+            self.engine.handle(c.Join(interaction=contact.name), now)
+            naive.join(contact.name, now)
         elif kind < 0.60 and offered:
             contact = self.random.choice(offered)
             number = self.engine.interactions[contact.name].reservation

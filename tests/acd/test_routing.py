@@ -448,3 +448,69 @@ def test_equals_are_told_apart_by_the_seed_alone() -> None:
     assert order(1) == order(1)
     assert order(1) != order(2)
     assert sorted(order(1)) == list("abcdefgh")
+
+
+def test_one_who_is_away_keeps_the_place_and_gets_no_agent_until_he_is_there() -> None:
+    floor = Floor(queue(), *agents("kim"))
+    floor.do(call("talk"))
+    floor.do(c.Accept(floor.reserved("talk")))
+    floor.do(call("before"))
+    floor.wait(5)
+    events = floor.do(call("cb", medium="callback", away=True, queued_at=floor.now - 2))
+    assert isinstance(events[0], e.InteractionQueued)
+    floor.wait(5)
+    floor.do(call("after"))
+    assert [floor.engine.position(name) for name in ("before", "cb", "after")] == [1, 2, 3]
+    floor.do(c.Finish("talk"))
+    assert floor.engine.agents["kim"].interaction == "before"
+    floor.do(c.Accept(floor.reserved("before")), c.Finish("before"))
+    # Its turn, but nobody on the line: the next one is not made to wait for it.
+    assert floor.engine.agents["kim"].interaction == "after"
+    floor.do(call("last"))
+    (joined,) = floor.do(c.Join(interaction="cb"))
+    assert isinstance(joined, e.InteractionJoined)
+    assert joined.away_s == pytest.approx(5)
+    floor.do(c.Accept(floor.reserved("after")), c.Finish("after"))
+    assert floor.engine.agents["kim"].interaction == "cb"
+    with pytest.raises(Conflict):
+        floor.do(c.Join(interaction="cb"))
+    with pytest.raises(NotFound):
+        floor.do(c.Join(interaction="nobody"))
+
+
+def test_one_who_is_away_and_whose_agent_is_free_is_reserved_as_soon_as_he_joins() -> None:
+    floor = Floor(queue(), *agents("kim", "lee"))
+    floor.do(call("cb", away=True))
+    assert floor.state("kim") == "idle"
+    events = floor.do(c.Join(interaction="cb", prefer=("lee",)))
+    assert [event.agent for event in events if isinstance(event, e.Reserved)] == ["lee"]
+
+
+def test_one_who_is_away_leaves_after_his_own_limit_alone_and_moves_with_his_place() -> None:
+    floor = Floor(queue(max_wait_s=5, max_waiting=1, join_empty=False), queue("r"))
+    floor.do(call("cb", away=True, timeout_s=60), call("other", away=True))
+    floor.do(c.Move("cb", "r"))
+    floor.do(c.Prioritise("cb", 9))
+    assert floor.engine.queues["q"].away.keys() == {"other"}
+    assert floor.engine.queues["r"].away.keys() == {"cb"}
+    floor.wait(59)
+    (left,) = floor.wait(2)
+    assert isinstance(left, e.InteractionLeft)
+    assert (left.interaction, left.queue, left.outcome) == ("cb", "r", "timeout")
+    (left,) = floor.do(c.RemoveQueue("q"))
+    assert isinstance(left, e.InteractionLeft)
+    assert (left.interaction, left.outcome) == ("other", "removed")
+    assert not floor.engine.interactions
+
+
+def test_rings_loosen_what_one_who_is_away_asks_for() -> None:
+    floor = Floor(
+        queue(skills={"ko": 50}, rings=(c.Ring(after_s=10, skills={"ko": 10}),), exhausted="leave"),
+        *agents("low", ko=20),
+    )
+    floor.do(call("cb", away=True))
+    assert floor.engine.able(floor.engine.interactions["cb"]) == []
+    floor.wait(11)
+    assert [a.id for a in floor.engine.able(floor.engine.interactions["cb"])] == ["low"]
+    events = floor.do(c.Join(interaction="cb"))
+    assert [event.agent for event in events if isinstance(event, e.Reserved)] == ["low"]
