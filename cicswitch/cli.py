@@ -342,6 +342,31 @@ def hangup(
 
 
 @app.command()
+def callbacks(
+    cancel: Annotated[str, typer.Option(metavar="ID", help="Call this one no more.")] = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Customers who are to be called back, with their place in line.
+
+    Example: cicswitch callbacks --cancel 6925a1c0x4Jq00000001
+    """
+    reply = _ask(config, do="callbacks", cancel=cancel)
+    if json:
+        _print_json(reply)
+        return
+    if not reply:
+        print("nobody is to be called back")
+    for each in reply:
+        tried = f", tried {each['attempts']} x" if each["attempts"] else ""
+        again = f", again in {each['next_in_s']:.0f} s" if each["next_in_s"] else ""
+        print(
+            f"{each['interaction']}  {each['queue']}  place {each['position']}"
+            f"  waits {each['waited_s']:.0f} s  {each['number']}  {each['state']}{tried}{again}"
+        )
+
+
+@app.command()
 def top(
     config: ConfigOption = None,
     once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,

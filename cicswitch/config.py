@@ -255,6 +255,18 @@ class FailConfig(Struct, frozen=True, forbid_unknown_fields=True):
     code: str = ""
 
 
+class CallbackConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a queue calls customers back."""
+
+    trunk: str = ""
+    caller_id: str = ""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    retry_s: Positive = 300
+    ring_s: Positive = 30
+    expire_s: Count = 28800
+    prompt: str = ""
+
+
 class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A queue: what it asks of agents, how it orders, what callers get while they wait."""
 
@@ -300,6 +312,7 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     comfort: str = ""
     comfort_s: Count = 0
     announce_s: Count = 0
+    callback: CallbackConfig = CallbackConfig()
     reject_pause_s: Count = 10
     record: bool = True
 
@@ -521,6 +534,9 @@ def _references(config: Config, decoder: Decoder) -> None:
                 "at least one agent with its skills",
             )
         _rings(config, name, queue, decoder)
+        trunk = queue.callback.trunk
+        if trunk and trunk not in config.trunk:
+            decoder.unknown(("queue", name, "callback", "trunk"), "a trunk", trunk, config.trunk)
         if ":" in queue.policy:
             try:
                 find(queue.policy, {})

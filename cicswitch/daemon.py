@@ -188,6 +188,7 @@ class Switch:
         agent, conductor = self.sip.agent, self.conductor
         return {
             "calls": len(conductor.calls),
+            "callbacks": len(conductor.callbacks.promises),
             "call_legs": len(conductor.by_leg),
             "seized": len(conductor.seized),
             "sip_legs": self.sip.legs,
@@ -241,6 +242,8 @@ class Switch:
         self.gate.start(loop)
         self._garbage.start(loop)
         self.conductor.pump()
+        self.conductor.callbacks.restore(self.store.callbacks)
+        self.store.callbacks = []
         self._rearm()
 
     async def drain(self, seconds: float) -> int:

@@ -110,6 +110,9 @@ class Journal(Protocol):
     def append(self, event: Event) -> None:
         """Keep an event."""
 
+    async def committed(self) -> None:
+        """Return when all that was appended before is on disk."""
+
 
 class Tasks(Protocol):
     """Runs what has to wait, beside the loop."""

@@ -105,7 +105,7 @@ def test_a_mistake_names_line_key_found_and_expected(
         (
             '[[flow.a]]\ndo = "anser"',
             'plan.toml:2: flow.a[0].do: found "anser", expected one of answer, play, say, menu,'
-            " collect, set, if, queue, dial, voicemail, transfer, hangup, python"
+            " collect, set, if, queue, callback, dial, voicemail, transfer, hangup, python"
             ' (did you mean "answer"?)',
         ),
         (

@@ -66,6 +66,11 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
             raise NotFound(f'there is no call "{asked["interaction"]}"')
         switch.conductor.run_soon(lambda: switch.conductor.end(call, Reason.NORMAL))
 
+    def callbacks(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if name := asked.get("cancel", ""):
+            switch.conductor.callbacks.cancel(name)
+        return switch.conductor.callbacks.waiting(switch.clock.now())
+
     def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         name = asked["call"]
         legs = [
@@ -109,6 +114,7 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "agent": agent,
         "reload": reload,
         "hangup": hangup,
+        "callbacks": callbacks,
         "trace": trace,
         "tables": lambda _: switch.tables(),
         "timers": lambda _: len(switch.wheel),

@@ -110,6 +110,9 @@ class _Collector:
         waiting = GaugeMetricFamily(
             "cicswitch_queue_waiting", "Interactions waiting", labels=["queue"]
         )
+        callbacks = GaugeMetricFamily(
+            "cicswitch_queue_callbacks", "Customers to be called back", labels=["queue"]
+        )
         longest = GaugeMetricFamily(
             "cicswitch_queue_longest_wait_seconds", "Longest current wait", labels=["queue"]
         )
@@ -143,13 +146,14 @@ class _Collector:
             view, today = engine.view(name, now), switch.today.queue(name)
             waiting.add_metric([name], view.waiting)
             longest.add_metric([name], view.longest_wait_s)
+            callbacks.add_metric([name], len(engine.queue(name).away))
             signed_in.add_metric([name, "idle"], view.idle)
             signed_in.add_metric([name, "signed-in"], view.signed_in)
             for outcome in ("offered", "answered", "abandoned", "flowed_out"):
                 totals.add_metric([name, outcome], today[outcome])
             if today["service_level"] is not None:
                 level.add_metric([name], today["service_level"])
-        yield from (waiting, longest, signed_in, totals, level, ewt, error, covered)
+        yield from (waiting, callbacks, longest, signed_in, totals, level, ewt, error, covered)
 
 
 def registry_of(switch: Switch) -> CollectorRegistry:

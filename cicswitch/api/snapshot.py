@@ -54,6 +54,7 @@ def snapshot(switch: Switch) -> dict[str, Any]:
             {
                 "queue": name,
                 "waiting": view.waiting,
+                "callbacks": len(engine.queue(name).away),
                 "longest_wait_s": round(view.longest_wait_s, 1),
                 "ewt_p50_s": _seconds(ewt.p50_s),
                 "ewt_p90_s": _seconds(ewt.p90_s),
@@ -96,6 +97,7 @@ def snapshot(switch: Switch) -> dict[str, Any]:
         "agents": agents,
         "calls": calls,
         "call_count": len(conductor.calls),
+        "callbacks": conductor.callbacks.waiting(now)[:500],
         "agent_count": sum(a.state is not AgentState.OFFLINE for a in engine.agents.values()),
         "trunks": [
             {

@@ -9,6 +9,7 @@ from cicswitch.calls.bridge_plan import NOTHING, Hears
 
 if TYPE_CHECKING:
     from cicswitch.core.timers import Timer
+    from cicswitch.dialplan.actions import EnterQueue
     from cicswitch.dialplan.run import Run
 
 __all__ = ["Call", "Phase"]
@@ -30,6 +31,8 @@ class Phase(IntEnum):
     EMBEDDED = 7
     """A program that embeds the switch has the word."""
     OVER = 8
+    CALLING_BACK = 9
+    """It rings at a customer who is called back."""
 
 
 class Call:
@@ -46,14 +49,17 @@ class Call:
         "failure",
         "hears",
         "id",
+        "language",
         "music",
         "offers",
         "other",
         "other_held",
         "peer",
         "phase",
+        "place",
         "playing",
         "queue",
+        "queued_at",
         "record",
         "recording",
         "recordings",
@@ -86,6 +92,12 @@ class Call:
         self.reminders: dict[str, Timer] = {}
         """What is said again and again while it waits in a queue."""
         self.queue = ""
+        self.language = ""
+        """That of announcements, where no run says it."""
+        self.place: EnterQueue | None = None
+        """What it asked of the last queue that it entered …"""
+        self.queued_at = 0.0
+        """… and the time that its place there counted from."""
         self.agent = ""
         self.offers: dict[int, list[str]] = {}
         """Reservations that ring, and their legs."""

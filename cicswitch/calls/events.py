@@ -12,6 +12,9 @@ __all__ = [
     "AnnouncementFailed",
     "Bridged",
     "CallEvent",
+    "CallbackAccepted",
+    "CallbackEnded",
+    "CallbackTried",
     "InteractionEnded",
     "InteractionStarted",
     "LegAnswered",
@@ -201,6 +204,54 @@ class AnnouncementFailed(Struct, frozen=True, tag=True, gc=False):
     error: str
 
 
+class CallbackAccepted(Struct, frozen=True, tag=True):
+    """A customer is to be called back: all that it takes to do so after a restart.
+
+    `origin` is the interaction that asked for it; its place in `queue` counts from `queued_at`.
+    """
+
+    at: float
+    interaction: str
+    origin: str
+    queue: str
+    queued_at: float
+    number: str
+    target: str
+    """What is dialled: a device's number, or `TRUNK:NUMBER`."""
+    called: str
+    """The number that the customer had called: it is shown to him, and in records."""
+    peer: str
+    language: str = ""
+    skills: dict[str, int] = {}
+    require: str = ""
+    prefer: tuple[str, ...] = ()
+    patience_s: float = 0.0
+    priority: int = 0
+    expires_at: float = 0.0
+    """0: never."""
+    attempts: int = 0
+    not_before: float = 0.0
+
+
+class CallbackTried(Struct, frozen=True, tag=True, gc=False):
+    """The customer was dialled and could not be reached; the next attempt is at `not_before`."""
+
+    at: float
+    interaction: str
+    attempts: int
+    reason: str
+    not_before: float
+
+
+class CallbackEnded(Struct, frozen=True, tag=True, gc=False):
+    """Nobody is to be called any more: `connected` with an agent, `abandoned` while he waited on
+    the line, `unreachable`, `expired`, `cancelled`, or why the queue let it go."""
+
+    at: float
+    interaction: str
+    outcome: str
+
+
 class InteractionEnded(Struct, frozen=True, tag=True, gc=False):
     """A contact is over."""
 
@@ -241,6 +292,9 @@ CallEvent = (
     | RecordingEnded
     | VoicemailLeft
     | AnnouncementFailed
+    | CallbackAccepted
+    | CallbackTried
+    | CallbackEnded
     | InteractionEnded
     | SwitchStarted
     | SwitchStopped

@@ -13,6 +13,7 @@ __all__ = [
     "ClearTimer",
     "DialTargets",
     "EndCall",
+    "EnterCallback",
     "EnterQueue",
     "EnterVoicemail",
     "PlayPrompts",
@@ -68,6 +69,14 @@ class EnterQueue(Struct, frozen=True):
     patience_s: float = 0.0
 
 
+class EnterCallback(Struct, frozen=True, gc=False):
+    """Call the number back when it is its turn; `Run.outcome` follows: accepted (and on disk), or
+    failed."""
+
+    queue: str
+    number: str
+
+
 class DialTargets(Struct, frozen=True):
     """Ring targets; `Run.outcome` follows: busy, no_answer, failed, or ended."""
 
@@ -113,6 +122,7 @@ Action = (
     | SetTimer
     | ClearTimer
     | EnterQueue
+    | EnterCallback
     | DialTargets
     | EnterVoicemail
     | TransferCall

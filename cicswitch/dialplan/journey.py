@@ -121,7 +121,8 @@ class _Walk:
         match word:
             case "press":
                 for digit in rest:
-                    self._todo += run.digit(digit, now)
+                    leaves = run.leaves_by(digit)
+                    self._todo += run.left_by(digit, now) if leaves else run.digit(digit, now)
             case "wait":
                 self._todo += run.timed_out(now)
             case "played":
@@ -158,6 +159,8 @@ def _shown(action: a.Action) -> str:
         case a.EnterQueue():
             skills = "".join(f" {name}={least}" for name, least in sorted(action.skills.items()))
             return f"queue {action.queue}{skills}"
+        case a.EnterCallback():
+            return f"callback {action.number}"
         case a.DialTargets():
             return f"dial {' '.join(action.targets)}"
         case a.EnterVoicemail():

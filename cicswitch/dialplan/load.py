@@ -15,6 +15,7 @@ from cicswitch.core.toml import Decoder, Document, Finding, KeyPath, near_miss
 from cicswitch.dialplan.match import PatternError, number_matcher, parse_open
 from cicswitch.dialplan.model import (
     STEPS,
+    Callback,
     Collect,
     Dial,
     Dialplan,
@@ -219,6 +220,9 @@ class _Loader:
                     if len(digit) != 1 or digit not in "0123456789*#ABCD":
                         decoder.add((*path, "keys", digit), f'"{digit}"', "one digit as the key")
                     self._target(target, (*path, "keys", digit), flow, plan)
+            case Callback():
+                if step.queue and step.queue not in self.known.queues:
+                    decoder.unknown((*path, "queue"), "a queue", step.queue, self.known.queues)
             case Dial():
                 targets = (step.to,) if isinstance(step.to, str) else step.to
                 if not targets:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 __all__ = [
     "STEPS",
     "Answer",
+    "Callback",
     "Collect",
     "Dial",
     "Dialplan",
@@ -166,6 +167,16 @@ class Queue(Step, frozen=True, kw_only=True):
     """After the last ring, where the queue says so."""
 
 
+class Callback(Step, frozen=True, kw_only=True):
+    """Call the customer back at his turn: he may hang up and keeps his place in the queue."""
+
+    queue: str = ""
+    """Empty: the queue that the call came from."""
+    number: str = "{caller}"
+    on_failed: str = ""
+    """The number cannot be called, or the request could not be stored."""
+
+
 class Dial(Step, frozen=True, kw_only=True):
     """Ring devices or numbers at once, first answer wins; the call ends with the talk."""
 
@@ -223,6 +234,7 @@ STEPS: dict[str, type[Step]] = {
     "set": Set,
     "if": If,
     "queue": Queue,
+    "callback": Callback,
     "dial": Dial,
     "voicemail": Voicemail,
     "transfer": Transfer,

@@ -29,6 +29,7 @@ from cicswitch.dialplan.actions import (
     ClearTimer,
     DialTargets,
     EndCall,
+    EnterCallback,
     EnterQueue,
     EnterVoicemail,
     PlayPrompts,
@@ -40,6 +41,7 @@ from cicswitch.dialplan.actions import (
 from cicswitch.dialplan.match import is_open, number_matcher
 from cicswitch.dialplan.model import (
     Answer,
+    Callback,
     Collect,
     Dial,
     Hangup,
@@ -286,6 +288,8 @@ class Run:
                         step.patience_s,
                     )
                 ]
+            case Callback():
+                return [EnterCallback(step.queue, self._text(step.number))]
             case Dial():
                 to = (step.to,) if isinstance(step.to, str) else step.to
                 targets = tuple(self._text(target) for target in to)

@@ -6,6 +6,8 @@ by feeding it the journal from the last `SwitchStarted`.
 
 from __future__ import annotations
 
+import msgspec
+
 from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
@@ -15,11 +17,14 @@ from cicswitch.records.rows import (
     HandledRecord,
     InteractionRecord,
     LegRecord,
+    Pending,
     QueueVisit,
     Row,
 )
 
 __all__ = ["Ledger"]
+
+_encode = msgspec.json.Encoder().encode
 
 
 class _Since:
@@ -45,6 +50,7 @@ class Ledger:
         self._talks: dict[tuple[str, str], acd.InteractionHandled] = {}
         self._connected: dict[str, acd.InteractionConnected] = {}
         self._agents: dict[str, _Since] = {}
+        self._callbacks: dict[str, calls.CallbackAccepted] = {}
         self.last_at = 0.0
         self._feeders = {
             calls.LegStarted: self._leg_started,
@@ -55,6 +61,9 @@ class Ledger:
             calls.InteractionStarted: self._interaction_started,
             calls.InteractionEnded: self._interaction_ended,
             calls.RecordingStarted: self._recording_started,
+            calls.CallbackAccepted: self._callback_accepted,
+            calls.CallbackTried: self._callback_tried,
+            calls.CallbackEnded: self._callback_ended,
             acd.InteractionQueued: self._queued_up,
             acd.QueueRefused: self._refused,
             acd.InteractionConnected: self._was_connected,
@@ -67,8 +76,8 @@ class Ledger:
 
     @property
     def open(self) -> int:
-        """How many legs and interactions are open."""
-        return len(self._legs) + len(self._interactions)
+        """How many legs and interactions are open that a crash ends."""
+        return len(self._legs) + len(self._interactions) - len(self._callbacks)
 
     def feed(self, event: Event) -> list[Row]:
         """The rows that an event completes."""
@@ -81,6 +90,7 @@ class Ledger:
         """The events that end all that is open, at the time of the last event that was fed.
 
         After a crash they are journalled and fed like any others, so the books close themselves.
+        Who is to be called back keeps that: the next start takes it up.
         """
         at = self.last_at
         events: list[Event] = []
@@ -95,6 +105,7 @@ class Ledger:
         events += [
             acd.InteractionLeft(at, queued.interaction, queued.queue, str(reason), at - queued.at)
             for queued in self._queued.values()
+            if queued.interaction not in self._callbacks
         ]
         closed = {
             event.interaction for event in events if isinstance(event, acd.InteractionHandled)
@@ -119,6 +130,7 @@ class Ledger:
         events += [
             calls.InteractionEnded(at, interaction, str(reason))
             for interaction in self._interactions
+            if interaction not in self._callbacks
         ]
         return events
 
@@ -149,8 +161,11 @@ class Ledger:
             record.answered_at = event.at
             record.codec = event.codec
             interaction = self._interactions.get(record.interaction)
-            if interaction is not None and record.direction == "in":
-                interaction.answered_at = event.at
+            if interaction is not None and interaction.answered_at is None:
+                # A callback's customer is called: the first leg that is answered is his.
+                called = interaction.medium == "callback"
+                if called or record.direction == "in":
+                    interaction.answered_at = event.at
         return []
 
     def _leg_ended(self, event: calls.LegEnded) -> list[Row]:
@@ -201,6 +216,24 @@ class Ledger:
         if record is not None:
             record.recording = event.path
         return []
+
+    # -- callbacks -------------------------------------------------------------------------------
+
+    def _callback_accepted(self, event: calls.CallbackAccepted) -> list[Row]:
+        self._callbacks[event.interaction] = event
+        return [Pending(event.interaction, _encode(event).decode())]
+
+    def _callback_tried(self, event: calls.CallbackTried) -> list[Row]:
+        accepted = self._callbacks.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._callback_accepted(
+            msgspec.structs.replace(accepted, attempts=event.attempts, not_before=event.not_before)
+        )
+
+    def _callback_ended(self, event: calls.CallbackEnded) -> list[Row]:
+        self._callbacks.pop(event.interaction, None)
+        return [Pending(event.interaction, "")]
 
     # -- queues ----------------------------------------------------------------------------------
 

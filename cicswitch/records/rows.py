@@ -4,6 +4,7 @@ LegRecord          a CDR, one a leg
 InteractionRecord  one a contact
 QueueVisit         one for each time that an interaction was offered to a queue
 HandledRecord      an agent's share of an interaction, booked when its after-call work ends
+Pending            what has to outlive a restart, while it has to
 AgentSegment       a stretch of an agent's time in one state; they partition the time
 """
 
@@ -16,6 +17,7 @@ __all__ = [
     "HandledRecord",
     "InteractionRecord",
     "LegRecord",
+    "Pending",
     "QueueVisit",
     "Row",
 ]
@@ -105,4 +107,14 @@ class AgentSegment(Struct, gc=False):
     queue: str = ""
 
 
-Row = LegRecord | InteractionRecord | QueueVisit | HandledRecord | AgentSegment
+class Pending(Struct, gc=False):
+    """What was promised to somebody and is not done: the next start finds it again.
+
+    `data` is the JSON of the event that promised it, as it stands now; empty: it is done.
+    """
+
+    interaction: str
+    data: str
+
+
+Row = LegRecord | InteractionRecord | QueueVisit | HandledRecord | AgentSegment | Pending

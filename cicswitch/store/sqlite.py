@@ -26,10 +26,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from msgspec.structs import astuple
 
-from cicswitch.calls.events import SwitchStarted, SwitchStopped
+from cicswitch.calls.events import CallbackAccepted, SwitchStarted, SwitchStopped
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.journal import Event, decode_batch, encode_batch, is_kept
@@ -39,6 +40,7 @@ from cicswitch.records.rows import (
     HandledRecord,
     InteractionRecord,
     LegRecord,
+    Pending,
     QueueVisit,
     Row,
 )
@@ -68,7 +70,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
 )
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 
 
 def _create_table(row: type, table: str) -> str:
@@ -96,12 +98,23 @@ FROM journal, json_each(journal.data)
 """
 
 
+_PENDING = "CREATE TABLE IF NOT EXISTS pending (interaction TEXT PRIMARY KEY, data TEXT NOT NULL)"
+_PROMISE = "INSERT OR REPLACE INTO pending VALUES (?, ?)"
+_DONE = "DELETE FROM pending WHERE interaction = ?"
+
 _Entry = tuple[float, int, bool, str]
 _Rows = dict[type, list[tuple[Any, ...]]]
 
 
 def _write_rows(db: sqlite3.Connection, rows: _Rows) -> None:
     for kind, values in rows.items():
+        if kind is Pending:
+            for interaction, data in values:
+                if data:
+                    db.execute(_PROMISE, (interaction, data))
+                else:
+                    db.execute(_DONE, (interaction,))
+            continue
         single, many = _INSERTS[kind]
         whole = len(values) - len(values) % _AT_ONCE
         for start in range(0, whole, _AT_ONCE):
@@ -132,7 +145,7 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         db.execute(_create_table(row, table))
     if version in (1, 2):
         traces.set_version_2_aside(db)
-    for statement in (*traces.TABLES, *_INDEXES):
+    for statement in (*traces.TABLES, *_INDEXES, _PENDING):
         db.execute(statement)
     if version in (1, 2):
         traces.take_over_version_2(db)
@@ -189,6 +202,8 @@ class SqliteStore:
         self.traces_lost = 0
         self.committed_events = 0
         self.recovered = 0
+        self.callbacks: list[CallbackAccepted] = []
+        """Who was to be called back when the switch stopped; filled by `open`."""
         self._commit_s = commit_ms / 1000
         self._synchronous = synchronous
         self._trace_hours = trace_hours
@@ -211,7 +226,11 @@ class SqliteStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _connect(self.path, self._synchronous)
             self.recovered = self._recover(self._db)
-        except (OSError, sqlite3.Error) as error:
+            self.callbacks = [
+                msgspec.json.decode(data, type=CallbackAccepted)
+                for (data,) in self._db.execute("SELECT data FROM pending ORDER BY rowid")
+            ]
+        except (OSError, sqlite3.Error, msgspec.MsgspecError) as error:
             raise ResourceError(f"the store {self.path} cannot be opened: {error}") from None
         self.append(SwitchStarted(now, version))
         self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)

@@ -30,6 +30,7 @@ from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
 from cicswitch.runtime.policy import Policy, find
+from cicswitch.switch.callbacks import Callbacks
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
@@ -76,11 +77,13 @@ class Conductor:
         """Leg -> agent whose device is in a call of its own."""
         self._inbox: deque[Any] = deque()
         self._busy = False
-        self._names = Names(self.now, env.tokens)
+        self.names = Names(self.now, env.tokens)
         self.matcher = Matcher(env.config.plan or Dialplan())
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
+        self.callbacks = Callbacks(self)
+        self.subscribers.append(self.callbacks.feed)
         self.waiting = Waiting(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
@@ -269,7 +272,7 @@ class Conductor:
 
     def new_call(self, leg: Leg, peer: str, caller: str, called: str) -> Call:
         """A call for a leg, in the tables."""
-        call = Call(self._names.name(), leg, peer, caller, called)
+        call = Call(self.names.name(), leg, peer, caller, called)
         call.started_at = self.now
         self.calls[call.id] = call
         self.by_leg[leg.id] = call
@@ -350,6 +353,7 @@ class Conductor:
     def end_all(self) -> None:
         """End every call: the switch stops."""
         self.now = self.env.clock()
+        self.callbacks.stopping = True
         for call in list(self.calls.values()):
             self.end(call, Reason.SHUTDOWN)
         self.pump()
@@ -370,6 +374,8 @@ class Conductor:
                 self.steps.execute(call, call.run.answered(self.now))
             elif call.phase is Phase.ANNOUNCING:
                 self.features.answered(call)
+            elif call.phase is Phase.CALLING_BACK:
+                self.callbacks.answered(call)
             return
         leg = call.ringing.get(event.leg)
         if leg is None:
@@ -413,6 +419,8 @@ class Conductor:
 
     def customer_gone(self, call: Call, reason: str) -> None:
         """The customer's leg is over, and with it the call: nothing of it may stay behind."""
+        again = call.phase is Phase.CALLING_BACK and self.callbacks.not_reached(call, reason)
+        again = again or self.callbacks.keeps(call.id)
         talked = call.other is not None
         self.queueing.customer_gone(call)
         call.phase = Phase.OVER
@@ -430,7 +438,8 @@ class Conductor:
         del self.calls[call.id]
         # Behind what the ACD has just said about it, so that its record is complete.
         self._inbox.extend(self.engine.take_events())
-        self._inbox.append(ev.InteractionEnded(self.now, call.id, reason))
+        if not again:
+            self._inbox.append(ev.InteractionEnded(self.now, call.id, reason))
         log.info(
             "interaction",
             interaction_id=call.id,

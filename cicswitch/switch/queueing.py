@@ -45,6 +45,9 @@ class Queueing:
         c = self._c
         call.phase = Phase.QUEUED
         call.queue = action.queue
+        back = call.place is not None and call.place.queue == action.queue
+        call.place, before = action, call.queued_at
+        call.queued_at = c.now
         try:
             c.acd(
                 acd.Enqueue(
@@ -56,13 +59,18 @@ class Queueing:
                     patience_s=action.patience_s,
                     priority=action.priority,
                     timeout_s=action.timeout_s,
+                    # Who comes back to the same queue, after a menu, has the same place.
+                    queued_at=before if back else 0,
                     customer=call.caller if call.caller != "anonymous" else "",
                 )
             )
         except CommandError:
             self._leave(call, "failed")
             return
-        self._take_over(call)
+        entry = c.engine.interactions.get(call.id)
+        if entry is not None:
+            call.queued_at = entry.queued_at
+        self.take_over(call)
         c.listening.apply(call)
 
     def moved(self, event: acd_events.InteractionMoved) -> None:
@@ -71,10 +79,11 @@ class Queueing:
         if call is None or call.phase is not Phase.QUEUED:
             return
         call.queue = event.to
-        self._take_over(call)
+        self.take_over(call)
         self._c.listening.apply(call)
 
-    def _take_over(self, call: Call) -> None:
+    def take_over(self, call: Call) -> None:
+        """What the queue says of those who wait in it: music, announcements, recording."""
         settings = self._c.env.config.queue.get(call.queue)
         if settings is None:
             return
@@ -123,7 +132,7 @@ class Queueing:
             leg.end(c.now, Reason.CANCELLED)
             return
         call.offers.clear()  # the others are told by `connect`
-        call.connected = True
+        call.connected, call.place = True, None
         found = c.engine.interactions.get(call.id)
         call.agent = found.agent if found is not None else ""
         if call.caller and call.agent:
@@ -152,6 +161,8 @@ class Queueing:
 
     def left(self, event: acd_events.InteractionLeft) -> None:
         """The queue let the call go: back to the dialplan."""
+        if event.outcome == "exit":
+            return  # a key, and the dialplan has gone on; it may wait in a queue again
         call = self._c.calls.get(event.interaction)
         if call is not None and call.phase is Phase.QUEUED:
             known = event.outcome in ("timeout", "empty", "exhausted")

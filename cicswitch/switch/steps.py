@@ -73,6 +73,8 @@ class Steps:
                 self.clear_timers(call)
             case a.EnterQueue():
                 c.queueing.enter(call, action)
+            case a.EnterCallback():
+                c.callbacks.ask(call, action)
             case a.EnterVoicemail():
                 self._voicemail(call, action)
             case a.TransferCall():

@@ -71,12 +71,13 @@ class Waiting:
 
         call.reminders[name] = self._c.later(seconds, due)
 
-    def _language(self, call: Call) -> str:
-        language = call.run.language if call.run is not None else ""
+    def language(self, call: Call) -> str:
+        """That of announcements to a call."""
+        language = call.run.language if call.run is not None else call.language
         return language or self._c.env.config.media.language
 
     def _comfort(self, call: Call, settings: QueueConfig) -> None:
-        self._c.listening.prompts(call, (settings.comfort,), self._language(call))
+        self._c.listening.prompts(call, (settings.comfort,), self.language(call))
 
     def _announce(self, call: Call) -> None:
         c = self._c
@@ -89,13 +90,16 @@ class Waiting:
         except CommandError:
             return
         # The estimate is for one who joins now; this one has gone a part of the way.
-        text = sentence(place, newcomer_s * place / (waiting + 1), self._language(call))
-        c.env.tasks.spawn(f"announce {call.id}", self._say(call, text))
+        self.speak(call, sentence(place, newcomer_s * place / (waiting + 1), self.language(call)))
+
+    def speak(self, call: Call, text: str) -> None:
+        """Say a text to one who waits, over the music."""
+        self._c.env.tasks.spawn(f"announce {call.id}", self._say(call, text))
 
     async def _say(self, call: Call, text: str) -> None:
         c = self._c
         try:
-            path = await c.env.speech.synthesize(text, self._language(call))
+            path = await c.env.speech.synthesize(text, self.language(call))
         except CicError as error:
             failure = str(error)
             c.run_soon(lambda: c.listening.failed(call, text, failure))

@@ -142,10 +142,12 @@ def _queues(rows: Sequence[Mapping[str, Any]], count: int, *, wide: bool) -> Tab
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         level, asa = row["service_level"], row["asa_s"]
-        waiting = row["waiting"]
+        waiting, callbacks = row["waiting"], row["callbacks"]
+        # "3 +2": three on the line, two to be called back.
+        shown = f"{waiting} +{callbacks}" if callbacks else str(waiting)
         table.add_row(
             _cell(row["queue"]),
-            Text(str(waiting), style="bold yellow" if waiting else "dim"),
+            Text(shown, style="bold yellow" if waiting or callbacks else "dim"),
             _span(row["longest_wait_s"]) if waiting else Text("–", style="dim"),
             Text(
                 f"{row['idle']}/{row['signed_in']}",

@@ -614,6 +614,18 @@ async def test_a_reload_takes_over_what_it_can_and_names_what_it_cannot(tmp_path
 
 HERE = "tests/operation/test_keys.py"
 ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "queue.callback.trunk",
+            "queue.callback.caller_id",
+            "queue.callback.attempts",
+            "queue.callback.retry_s",
+            "queue.callback.ring_s",
+            "queue.callback.expire_s",
+            "queue.callback.prompt",
+        ),
+        "tests/journeys/test_callbacks.py",
+    ),
     "control": "tests/operation/test_daemon.py",
     "dialplans": "tests/test_config.py",
     "listen.sip": "tests/interop/test_sipp.py",

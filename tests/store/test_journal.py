@@ -70,7 +70,7 @@ def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
         "SwitchStopped",
     ]
     assert rows(path, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
-    assert rows(path, "PRAGMA user_version") == [(3,)]
+    assert rows(path, "PRAGMA user_version") == [(4,)]
 
 
 def test_the_ladders_of_a_store_of_version_2_are_found(tmp_path: Path) -> None:

@@ -30,13 +30,13 @@ class Wire(asyncio.DatagramProtocol):
         self.seen.append(data.decode())
         self._news.set()
 
-    async def expect(self, start: str, timeout: float = 10.0) -> str:
-        """The first message that begins so, and has not been expected yet."""
+    async def expect(self, start: str, timeout: float = 10.0, *, having: str = "") -> str:
+        """The first message that begins so, has this in it, and has not been expected yet."""
         try:
             async with asyncio.timeout(timeout):
                 while True:
                     for message in self.seen:
-                        if message.startswith(start):
+                        if message.startswith(start) and having in message:
                             self.seen.remove(message)
                             return message
                     self._news.clear()
@@ -98,6 +98,23 @@ class Wire(asyncio.DatagramProtocol):
             f"Contact: <sip:there@{self.host}:{self.port}>\n{kind}"
             f"Content-Length: {len(body.replace(chr(10), '  '))}\n\n{body}"
         )
+
+    def within(
+        self, ok: str, method: str, *, cseq: int = 2, headers: str = "", body: str = ""
+    ) -> None:
+        """A request in the dialog that a 200 to our INVITE has made."""
+        kept = re.findall(r"^(?:From|To|Call-ID): .*$", ok, re.MULTILINE)
+        lines = "\n".join(line.rstrip("\r") for line in kept)
+        self.send(
+            f"{method} sip:x@127.0.0.1 SIP/2.0\n{lines}\nMax-Forwards: 70\nCSeq: {cseq} {method}\n"
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bKd{next(_serial)};rport\n"
+            f"{headers}Content-Length: {len(body)}\n\n{body}"
+        )
+
+    def press(self, ok: str, digit: str) -> None:
+        """A digit by SIP INFO."""
+        kind = "Content-Type: application/dtmf\n"
+        self.within(ok, "INFO", headers=kind, body=digit)
 
     def ack(self, ok: str) -> None:
         """ACK a 200 to our INVITE."""

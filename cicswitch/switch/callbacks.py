@@ -1,0 +1,381 @@
+"""Callbacks: a customer hangs up, keeps his place in the queue, and is called at his turn.
+
+    ask(call, action)    the dialplan's `callback` step: promise it, put it on disk, say so
+    restore(promises)    those of the run before
+    cancel(interaction)  somebody thought better of it
+
+The ACD holds an entry that is away: it has a place and no line. Once a second the next of each kind
+is looked at; when an agent is expected to be free for it by the time that a customer takes to
+answer, he is dialled. The answer puts the entry into line at its old place, so it is the next to
+get an agent. One who cannot be reached keeps the place for the attempts that are left.
+
+A promise is in the journal and in the table `pending` until an agent has the customer on the line,
+so a crash makes nobody wait for a call in vain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec.structs import replace
+
+from cicswitch.acd import commands as acd
+from cicswitch.acd import events as acd_events
+from cicswitch.acd.estimate import turn
+from cicswitch.acd.interaction import Interaction
+from cicswitch.calls import events as ev
+from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.reason import Reason
+from cicswitch.config import CallbackConfig
+from cicswitch.core.errors import CommandError, NotFound
+from cicswitch.dialplan.actions import EnterCallback
+from cicswitch.ports import LegsUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cicswitch.records.journal import Event
+    from cicswitch.switch.conductor import Conductor
+
+__all__ = ["Callbacks", "Promise"]
+
+log = structlog.get_logger("switch")
+
+_NUMBER = re.compile(r"\+?[0-9*#]{2,32}")
+_LOOK_S = 1.0
+_MOST_LOOK_S = 5.0
+"""An agent may sign in at any time: so often at least the turn is estimated again."""
+_STORED_S = 5.0
+"""A promise that is not on disk by then is not made."""
+_UNAVAILABLE_S = 30.0
+"""No line out: tried again after this, and not counted as an attempt."""
+_RUNS = 20
+_MOST = 10_000
+
+GREETINGS = {
+    "en": "Hello. This is the call back that you asked for. Please hold on for an agent.",
+    "ko": "안녕하세요. 요청하신 콜백입니다. 잠시만 기다리시면 상담원을 연결해 드리겠습니다.",
+}
+
+
+class Promise:
+    """One who is to be called back."""
+
+    __slots__ = ("call", "event", "look_at")
+
+    def __init__(self, event: ev.CallbackAccepted) -> None:
+        self.event = event
+        """As it stands now: with its attempts."""
+        self.call: Call | None = None
+        """While he is dialled, or waits on the line."""
+        self.look_at = 0.0
+        """When its turn is estimated next."""
+
+
+class Callbacks:
+    """Those who are called back, until an agent talks to them."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._c = conductor
+        self.promises: dict[str, Promise] = {}
+        self.stopping = False
+        """The switch stops: what happens to calls now changes no promise."""
+        self.answer_s = 8.0
+        """What customers take to answer, recent ones most: how far ahead of the turn to dial."""
+        self._looking = False
+
+    # -- asked for -------------------------------------------------------------------------------
+
+    def ask(self, call: Call, action: EnterCallback) -> None:
+        """Promise to call back; the run goes on with `accepted` or `failed`."""
+        c = self._c
+        place = call.place
+        queue = action.queue or (place.queue if place is not None else "")
+        target = self._target(call.peer, queue, action.number)
+        if not target or len(self.promises) >= _MOST:
+            self._say(call, "failed")
+            return
+        for promise in self.promises.values():
+            if promise.event.queue == queue and promise.event.number == action.number:
+                self._say(call, "accepted")  # he has been promised it already
+                return
+        settings = self._settings(queue)
+        same = place is not None and place.queue == queue
+        interaction = c.names.name()
+        event = ev.CallbackAccepted(
+            at=c.now,
+            interaction=interaction,
+            origin=call.id,
+            queue=queue,
+            queued_at=call.queued_at if same else c.now,
+            number=action.number,
+            target=target,
+            called=call.called,
+            peer=call.peer,
+            language=call.run.language if call.run is not None else "",
+            skills=place.skills if same and place is not None else {},
+            require=place.require if same and place is not None else "",
+            prefer=place.prefer if same and place is not None else (),
+            patience_s=place.patience_s if same and place is not None else 0.0,
+            priority=place.priority if same and place is not None else 0,
+            expires_at=c.now + settings.expire_s if settings.expire_s else 0.0,
+        )
+        self._take(event)
+        c.env.tasks.spawn(f"callback {interaction}", self._confirm(call, interaction))
+
+    def _target(self, peer: str, queue: str, number: str) -> str:
+        """What to dial; empty if the number cannot be called."""
+        c = self._c
+        if queue not in c.engine.queues or not _NUMBER.fullmatch(number):
+            return ""
+        if c.env.legs.is_device(number):
+            return number
+        trunk = self._settings(queue).trunk or peer
+        return f"{trunk}:{number}" if trunk in c.env.config.trunk else ""
+
+    def _settings(self, queue: str) -> CallbackConfig:
+        settings = self._c.env.config.queue.get(queue)
+        return settings.callback if settings is not None else CallbackConfig()
+
+    def _take(self, event: ev.CallbackAccepted) -> None:
+        """Note the promise, and give it its place in the queue."""
+        c = self._c
+        self.promises[event.interaction] = Promise(event)
+        c.emit(
+            ev.InteractionStarted(
+                event.at, event.interaction, "callback", event.peer, event.number, event.called
+            )
+        )
+        c.emit(event)
+        try:
+            c.acd(
+                acd.Enqueue(
+                    interaction=event.interaction,
+                    queue=event.queue,
+                    medium="callback",
+                    skills=event.skills,
+                    require=event.require,
+                    priority=event.priority,
+                    queued_at=event.queued_at,
+                    customer=event.number,
+                    away=True,
+                    timeout_s=max(1.0, event.expires_at - c.now) if event.expires_at else 0,
+                )
+            )
+        except CommandError as error:
+            log.error("callback_lost", interaction_id=event.interaction, reason=str(error))
+            self._end(event.interaction, "failed")
+            return
+        self._look_soon()
+
+    async def _confirm(self, call: Call, interaction: str) -> None:
+        """Tell the customer once it is on disk."""
+        c, run = self._c, call.run
+        outcome = "accepted"
+        try:
+            await asyncio.wait_for(c.env.journal.committed(), _STORED_S)
+        except TimeoutError:
+            outcome = "failed"
+
+        def proceed() -> None:
+            if outcome == "failed":
+                log.error("callback_not_stored", interaction_id=interaction)
+                self._leave(interaction, "failed")
+            if call.run is run and call.phase is Phase.DIALPLAN:
+                self._say(call, outcome)
+
+        c.run_soon(proceed)
+
+    def _say(self, call: Call, outcome: str) -> None:
+        if call.run is not None:
+            self._c.steps.execute(call, call.run.outcome(outcome, self._c.now))
+
+    def restore(self, promises: Iterable[ev.CallbackAccepted]) -> None:
+        """Take up what the run before has promised."""
+        self._c.now = self._c.env.clock()
+        for event in promises:
+            self._take(event)
+        if self.promises:
+            log.info("callbacks_restored", count=len(self.promises))
+            self._c.pump()
+
+    def cancel(self, interaction: str) -> None:
+        """Call somebody no more. Raises `NotFound`."""
+        if interaction not in self.promises:
+            raise NotFound(f'there is no callback "{interaction}"')
+        self._c.run_soon(lambda: self._leave(interaction, "cancelled"))
+
+    # -- at their turn ---------------------------------------------------------------------------
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._c.later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """Dial those whose turn is near. Of those who ask for the same, the first decides."""
+        c, now = self._c, self._c.now
+        self._looking = False
+        if self.promises and not self.stopping:
+            self._look_soon()
+        if c.draining or self.stopping:
+            return
+        due: list[tuple[float, int, Interaction, Promise]] = []
+        for name, promise in self.promises.items():
+            entry = c.engine.interactions.get(name)
+            if entry is not None and promise.call is None and promise.event.not_before <= now:
+                due.append((entry.key, entry.sequence, entry, promise))
+        due.sort(key=_in_order)
+        waits: set[str] = set()
+        for _, _, entry, promise in due:
+            kind = f"{entry.queue.name}\n{entry.need.key}\n{entry.ring}"
+            if kind in waits:
+                continue
+            if promise.look_at > now:
+                waits.add(kind)
+                continue
+            wait_s = turn(c.engine, entry, now, _RUNS).p50_s
+            if wait_s <= self.answer_s:
+                self._dial(promise, entry)
+                continue
+            waits.add(kind)
+            ahead_s = (wait_s - self.answer_s) / 4 if isfinite(wait_s) else _MOST_LOOK_S
+            promise.look_at = now + min(max(ahead_s, _LOOK_S), _MOST_LOOK_S)
+
+    def _dial(self, promise: Promise, entry: Interaction) -> None:
+        c, event = self._c, promise.event
+        settings = self._settings(entry.queue.name)
+        caller = settings.caller_id or event.called
+        try:
+            legs = c.env.legs.originate(c.now, event.target, caller=caller)
+        except LegsUnavailable as error:
+            log.warning(
+                "callback_not_dialled", interaction_id=event.interaction, reason=str(error.reason)
+            )
+            promise.event = replace(event, not_before=c.now + _UNAVAILABLE_S)
+            return
+        leg, *others = legs
+        call = Call(event.interaction, leg, leg.peer, event.number, event.called)
+        call.started_at, call.language = c.now, event.language
+        call.phase = Phase.CALLING_BACK
+        promise.call = call
+        c.calls[call.id] = call
+        for each in legs:
+            c.start_leg(call, each, "out", each.peer, caller, event.number)
+        for other in others:  # one phone of several that are registered
+            other.end(c.now, Reason.CANCELLED)
+        call.timer = c.later(settings.ring_s, lambda: leg.end(c.now, Reason.NO_ANSWER))
+        log.info(
+            "callback_dialled",
+            interaction_id=call.id,
+            attempt=event.attempts + 1,
+            queue=event.queue,
+        )
+
+    def answered(self, call: Call) -> None:
+        """The customer is there: into line, at the old place."""
+        c = self._c
+        promise = self.promises.get(call.id)
+        entry = c.engine.interactions.get(call.id)
+        if promise is None or entry is None:
+            c.end(call, Reason.NORMAL)
+            return
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
+        self.answer_s += (c.now - call.started_at - self.answer_s) / 8
+        call.phase, call.queue = Phase.QUEUED, entry.queue.name
+        event = promise.event
+        c.acd(acd.Join(interaction=call.id, prefer=event.prefer, patience_s=event.patience_s))
+        c.queueing.take_over(call)
+        c.listening.apply(call)
+        prompt = self._settings(call.queue).prompt
+        if not prompt or not c.listening.prompts(call, (prompt,), c.waiting.language(call)):
+            language = c.waiting.language(call).partition("-")[0]
+            c.waiting.speak(call, GREETINGS.get(language, GREETINGS["en"]))
+
+    def not_reached(self, call: Call, reason: str) -> bool:
+        """The customer's leg ended before he answered; whether he will be called again."""
+        c = self._c
+        promise = self.promises.get(call.id)
+        if promise is None:
+            return False
+        promise.call = None
+        if self.stopping:
+            return True
+        event = promise.event
+        attempts = event.attempts + 1
+        settings = self._settings(event.queue)
+        not_before = c.now + settings.retry_s
+        promise.event = replace(event, attempts=attempts, not_before=not_before)
+        c.emit(ev.CallbackTried(c.now, call.id, attempts, reason, not_before))
+        log.info("callback_failed", interaction_id=call.id, attempt=attempts, reason=reason)
+        if attempts >= settings.attempts:
+            self._leave(call.id, "unreachable")
+        return True
+
+    def keeps(self, interaction: str) -> bool:
+        """Whether a call that ends now is only put off: the switch stops before an agent had it."""
+        return self.stopping and interaction in self.promises
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _leave(self, interaction: str, outcome: str) -> None:
+        if interaction in self._c.engine.interactions:
+            self._c.acd(acd.Leave(interaction, outcome))
+        elif interaction in self.promises:
+            self._end(interaction, outcome)
+
+    def feed(self, event: Event) -> None:
+        """An agent has him, or the queue let him go: the promise is kept, or over."""
+        if isinstance(event, acd_events.InteractionConnected):
+            if event.interaction in self.promises:
+                self._end(event.interaction, "connected")
+        elif isinstance(event, acd_events.InteractionLeft):
+            if event.interaction in self.promises and not self.stopping:
+                outcome = "expired" if event.outcome == "timeout" else event.outcome
+                self._end(event.interaction, outcome)
+        elif isinstance(event, acd_events.InteractionMoved):
+            promise = self.promises.get(event.interaction)
+            if promise is not None:
+                promise.event = replace(promise.event, queue=event.to)
+
+    def _end(self, interaction: str, outcome: str) -> None:
+        c = self._c
+        promise = self.promises.pop(interaction)
+        c.emit(ev.CallbackEnded(c.now, interaction, outcome))
+        call = promise.call
+        if call is None:
+            c.emit(ev.InteractionEnded(c.now, interaction, outcome))
+        elif call.phase is Phase.CALLING_BACK:
+            c.end(call, Reason.CANCELLED)  # its end is the interaction's
+
+    def waiting(self, now: float) -> list[dict[str, object]]:
+        """Those who are to be called, for people."""
+        return [
+            {
+                "interaction": name,
+                "queue": promise.event.queue,
+                "number": promise.event.number,
+                "position": self._c.engine.position(name),
+                "waited_s": round(now - promise.event.queued_at, 1),
+                "attempts": promise.event.attempts,
+                "next_in_s": round(max(0.0, promise.event.not_before - now), 1),
+                "state": _state(promise),
+            }
+            for name, promise in self.promises.items()
+        ]
+
+
+def _in_order(due: tuple[float, int, Interaction, Promise]) -> tuple[float, int]:
+    return due[0], due[1]
+
+
+def _state(promise: Promise) -> str:
+    if promise.call is None:
+        return "waiting"
+    return "dialling" if promise.call.phase is Phase.CALLING_BACK else "on the line"
