@@ -95,6 +95,7 @@ class Agent:
         "answered",
         "attributes",
         "away_code",
+        "booked_s",
         "busy_s",
         "capacity",
         "code",
@@ -106,6 +107,7 @@ class Agent:
         "interaction",
         "leaving",
         "load",
+        "made_at",
         "name",
         "offered",
         "own_bits",
@@ -158,7 +160,9 @@ class Agent:
         self.load: dict[str, int] = {}
         """Interactions in hand by medium; silent ones do not count."""
         self.state = AgentState.OFFLINE
-        self.since = now
+        self.since = self.made_at = now
+        self.booked_s = 0.0
+        """Seconds in all states before this one: with `made_at` they give `since`."""
         self.code = ""
         self.interaction = ""
         """What decides the state: alerted for, handled, or wrapped up."""

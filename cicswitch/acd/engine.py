@@ -28,6 +28,7 @@ from cicswitch.acd.interaction import (
     InteractionInput,
     InteractionState,
 )
+from cicswitch.acd.invariants import Patrol
 from cicswitch.acd.lines import Line
 from cicswitch.acd.queue import Queue, QueueView
 from cicswitch.acd.skills import SkillsError, parse
@@ -37,6 +38,8 @@ from cicswitch.core.errors import Conflict
 __all__ = ["Engine", "QueueView"]
 
 _REDIALS = 10_000
+_PATROL = 64
+"""Commands and deadlines between two looks at one agent and one interaction."""
 _IN_LINE = (InteractionState.WAITING, InteractionState.AWAY)
 """Who has a place and no agent."""
 
@@ -51,6 +54,8 @@ class Engine(Waiting):
         self.now = float("-inf")
         """The latest time that it was told."""
         self.breached = 0
+        self._patrol = Patrol()
+        self._commands = 0
         self._abandoned: dict[tuple[str, str], tuple[float, float]] = {}
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             c.DefineQueue: self._define_queue,
@@ -115,7 +120,15 @@ class Engine(Waiting):
         return events
 
     def _look(self, now: float) -> None:
-        """The invariant that costs nothing: nobody waits beside an agent who may take him."""
+        """The invariant that costs nothing: nobody waits beside an agent who may take him. The
+        others in turn."""
+        self._commands += 1
+        if self._commands >= _PATROL:
+            self._commands = 0
+            wrong = self._patrol.look(self, now)
+            if wrong:
+                self.breached += 1
+                self.events.append(e.InvariantBroken(now, wrong[0], "; ".join(wrong)))
         floor = self.floor
         beside = floor.beside()
         if not beside:

@@ -1,7 +1,9 @@
-"""What always holds, looked at in full: for tests, and for whoever doubts.
+"""What always holds: nobody waits beside an agent who may take him, a slot has one reservation,
+nothing is past its deadline, and an agent's seconds partition.
 
-`Engine.check` looks after every command at the one that costs nothing (nobody waits beside an agent
-who may take him); this walks everything.
+`breaches` walks everything: for tests, and for whoever doubts. `Engine.check` looks at the first
+after every command, which costs nothing, and at the rest with a `Patrol`: one agent and one
+interaction every so many commands, until it has been round.
 """
 
 from __future__ import annotations
@@ -12,9 +14,14 @@ from cicswitch.acd.agent import AgentState
 from cicswitch.acd.interaction import AssignmentState, InteractionState
 
 if TYPE_CHECKING:
+    from cicswitch.acd.agent import Agent
     from cicswitch.acd.engine import Engine
+    from cicswitch.acd.interaction import Interaction
 
-__all__ = ["breaches"]
+__all__ = ["Patrol", "breaches"]
+
+_LATE_S = 0.02
+"""Two steps of the wheel."""
 
 
 def breaches(engine: Engine, now: float) -> list[str]:
@@ -68,32 +75,37 @@ def _floor(engine: Engine) -> list[str]:
 
 
 def _agents(engine: Engine, now: float) -> list[str]:
+    return [wrong for agent in engine.agents.values() for wrong in _agent(engine, agent, now)]
+
+
+def _agent(engine: Engine, agent: Agent, now: float) -> list[str]:
     wrong: list[str] = []
-    for agent in engine.agents.values():
-        state, decides = agent.derive()
-        if state is not agent.state:
-            wrong.append(f"{agent.id} is booked as {agent.state.word}, and is {state.word}")
-        if agent.interaction != (decides.interaction.id if decides is not None else ""):
-            wrong.append(f"{agent.id} is booked with another interaction")
-        load: dict[str, int] = {}
-        for number, assignment in agent.work.items():
-            if assignment.number != number or assignment.agent is not agent:
-                wrong.append(f"{agent.id} holds what is not his")
-            if not assignment.silent:
-                load[assignment.medium] = load.get(assignment.medium, 0) + 1
-            alerting = assignment.state is AssignmentState.ALERTING
-            if alerting != (number in engine.reservations):
-                wrong.append(f"{agent.id}: reservation {number} and state differ")
-            timer = assignment.timer
-            if timer is not None and timer.active and timer.due < now - 0.02:
-                wrong.append(f"{agent.id}: reservation {number} is past its deadline")
-        if load != agent.load:
-            wrong.append(f"{agent.id} counts {agent.load}, holds {load}")
-        timer = agent.timer
-        if timer is not None and timer.active and timer.due < now - 0.02:
-            wrong.append(f"{agent.id} is past a deadline")
-        if agent.state is AgentState.OFFLINE and (agent.work or agent.leaving):
-            wrong.append(f"{agent.id} is offline with work in hand")
+    state, decides = agent.derive()
+    if state is not agent.state:
+        wrong.append(f"{agent.id} is booked as {agent.state.word}, and is {state.word}")
+    if agent.interaction != (decides.interaction.id if decides is not None else ""):
+        wrong.append(f"{agent.id} is booked with another interaction")
+    load: dict[str, int] = {}
+    for number, assignment in agent.work.items():
+        if assignment.number != number or assignment.agent is not agent:
+            wrong.append(f"{agent.id} holds what is not his")
+        if not assignment.silent:
+            load[assignment.medium] = load.get(assignment.medium, 0) + 1
+        alerting = assignment.state is AssignmentState.ALERTING
+        if alerting != (number in engine.reservations):
+            wrong.append(f"{agent.id}: reservation {number} and state differ")
+        timer = assignment.timer
+        if timer is not None and timer.active and timer.due < now - _LATE_S:
+            wrong.append(f"{agent.id}: reservation {number} is past its deadline")
+    if load != agent.load:
+        wrong.append(f"{agent.id} counts {agent.load}, holds {load}")
+    timer = agent.timer
+    if timer is not None and timer.active and timer.due < now - _LATE_S:
+        wrong.append(f"{agent.id} is past a deadline")
+    if agent.state is AgentState.OFFLINE and (agent.work or agent.leaving):
+        wrong.append(f"{agent.id} is offline with work in hand")
+    if abs(agent.made_at + agent.booked_s - agent.since) > 1e-6 * (1.0 + agent.booked_s):
+        wrong.append(f"{agent.id}: the seconds in his states do not add up to the time")
     return wrong
 
 
@@ -111,20 +123,53 @@ def _interactions(engine: Engine, now: float) -> list[str]:
         if engine.interactions.get(offer.interaction.id) is not offer.interaction:
             wrong.append(f"reservation {number} is for an interaction that is gone")
     for interaction in engine.interactions.values():
-        state = interaction.state
-        if bool(interaction.offers) != (state is InteractionState.RESERVED):
-            wrong.append(f"{interaction.id} is {state.name} with {len(interaction.offers)} offers")
-        handled = state in (InteractionState.CONNECTED, InteractionState.HELD)
-        if handled != (interaction.assignment is not None):
-            wrong.append(f"{interaction.id} is {state.name}; its assignment says otherwise")
-        if state is InteractionState.WAITING:
+        wrong += _interaction(engine, interaction, now)
+        if interaction.state is InteractionState.WAITING:
             line = interaction.direct if interaction.direct is not None else interaction.line
             if line is None or interaction not in line.interactions():
                 wrong.append(f"{interaction.id} waits in no line")
-        away = interaction.queue.away.get(interaction.id) is interaction
-        if away != (state is InteractionState.AWAY):
-            wrong.append(f"{interaction.id} is {state.name}; its queue says otherwise")
-        timers = (interaction.timer, interaction.ring_timer, interaction.patience)
-        if any(timer and timer.active and timer.due < now - 0.02 for timer in timers):
-            wrong.append(f"{interaction.id} is past a deadline")
     return wrong
+
+
+def _interaction(engine: Engine, interaction: Interaction, now: float) -> list[str]:
+    wrong: list[str] = []
+    state = interaction.state
+    if bool(interaction.offers) != (state is InteractionState.RESERVED):
+        wrong.append(f"{interaction.id} is {state.name} with {len(interaction.offers)} offers")
+    handled = state in (InteractionState.CONNECTED, InteractionState.HELD)
+    if handled != (interaction.assignment is not None):
+        wrong.append(f"{interaction.id} is {state.name}; its assignment says otherwise")
+    away = interaction.queue.away.get(interaction.id) is interaction
+    if away != (state is InteractionState.AWAY):
+        wrong.append(f"{interaction.id} is {state.name}; its queue says otherwise")
+    timers = (interaction.timer, interaction.ring_timer, interaction.patience)
+    if any(timer and timer.active and timer.due < now - _LATE_S for timer in timers):
+        wrong.append(f"{interaction.id} is past a deadline")
+    return wrong
+
+
+class Patrol:
+    """Goes round agents and interactions, one of each at a time."""
+
+    __slots__ = ("_agents", "_interactions")
+
+    def __init__(self) -> None:
+        self._agents: list[str] = []
+        self._interactions: list[str] = []
+
+    def look(self, engine: Engine, now: float) -> list[str]:
+        """What is broken at the next ones; empty when all is well."""
+        wrong: list[str] = []
+        if not self._agents:
+            self._agents = list(engine.agents)
+        if self._agents:
+            agent = engine.agents.get(self._agents.pop())
+            if agent is not None:
+                wrong += _agent(engine, agent, now)
+        if not self._interactions:
+            self._interactions = list(engine.interactions)
+        if self._interactions:
+            interaction = engine.interactions.get(self._interactions.pop())
+            if interaction is not None:
+                wrong += _interaction(engine, interaction, now)
+        return wrong

@@ -379,6 +379,7 @@ class Roster:
             agent.code = code  # the code alone makes no new segment
             return
         spent_s = now - agent.since
+        agent.booked_s += spent_s
         if previous in _AT_WORK:
             agent.busy_s += spent_s
         agent.state, agent.since, agent.code = state, now, code

@@ -9,9 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.interaction import InteractionState
 from cicswitch.acd.invariants import breaches
 from cicswitch.acd.queue import SELECTIONS
 from cicswitch.core.errors import CommandError
+from tests.acd.test_engine import Floor, agents, call, queue
 
 AGENTS = st.sampled_from(["a", "b", "c", "d"])
 QUEUES = st.sampled_from(["p", "q", "r"])
@@ -90,8 +92,8 @@ class AnyCommands(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        for queue in ("p", "q"):
-            self.do(c.DefineQueue(queue=queue))
+        for name in ("p", "q"):
+            self.do(c.DefineQueue(queue=name))
         for agent in ("a", "b"):
             self.do(c.DefineAgent(agent=agent, skills={"en": 40}))
             self.do(c.SignIn(agent))
@@ -265,6 +267,42 @@ class AnyCommands(RuleBasedStateMachine):
         assert breaches(self.engine, self.now) == []
         assert self.open == set(self.engine.interactions)
         assert set(self.reserved) == set(self.engine.reservations)
+
+
+def broken(floor: Floor) -> str:
+    """What a running engine says of itself within a round of its patrol."""
+    assert floor.engine.check
+    floor.checked = False
+    for _ in range(64 * 2):
+        for event in floor.do(c.Seize("lee"), c.Free("lee")):
+            if isinstance(event, e.InvariantBroken):
+                return event.what
+    return ""
+
+
+def test_a_running_engine_finds_what_is_broken_in_an_agent_or_an_interaction() -> None:
+    def floor() -> Floor:
+        made = Floor(queue(), *agents("kim", "lee"))
+        made.do(c.Pause("lee", ""), call("1"))
+        return made
+
+    well = floor()
+    assert broken(well) == ""
+    assert well.engine.breached == 0
+    seconds = floor()
+    seconds.engine.agents["kim"].booked_s += 5.0
+    assert broken(seconds) == "kim: the seconds in his states do not add up to the time"
+    slot = floor()
+    slot.engine.agents["kim"].load["voice"] = 2
+    assert broken(slot) == "kim counts {'voice': 2}, holds {'voice': 1}"
+    deadline = floor()
+    offer = next(iter(deadline.engine.reservations.values()))
+    assert offer.timer is not None
+    offer.timer.due = deadline.now - 5
+    assert broken(deadline) == f"kim: reservation {offer.number} is past its deadline"
+    place = floor()
+    place.engine.interactions["1"].state = InteractionState.WAITING
+    assert broken(place) == "1 is WAITING with 1 offers"
 
 
 TestAnyCommands = AnyCommands.TestCase
