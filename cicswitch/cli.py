@@ -306,7 +306,7 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
     for queue in reply["queues"]:
         print(
             f"queue {queue['queue']:16} {queue['waiting']} waiting, {queue['idle']} idle of"
-            f" {queue['signed_in']} agents"
+            f" {queue['signed_in']} agents{'' if queue['open'] else ', closed'}"
         )
     for trunk in reply["trunks"]:
         state = "up" if trunk["up"] else "down"
@@ -419,6 +419,29 @@ def explain(
         _print_json(answer["explained"])
         return
     for line in answer["text"]:
+        print(line)
+
+
+@app.command()
+def hours(
+    name: Annotated[str, typer.Argument(help="A table of hours; without it all.")] = "",
+    at: Annotated[str, typer.Option(help="now, -2h or 2026-12-25T12:00.")] = "now",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """What is open and why, and the next changes. Reads the configuration, asks no switch.
+
+    A time without an offset is UTC. Hours of a dialplan are called FILE:NAME.
+
+    Example: cicswitch hours office --at 2026-12-25T12:00+09:00
+    """
+    from cicswitch.terminal.hours import hours_at, lines
+
+    found = hours_at(_load(config), name, _instant(at, time.time()))
+    if json:
+        _print_json(found)
+        return
+    for line in lines(found) or ["there are no hours"]:
         print(line)
 
 

@@ -24,6 +24,7 @@ from cicswitch.core.errors import ConfigError
 from cicswitch.core.toml import Decoder, Document, Finding, Secret
 from cicswitch.dialplan.load import load_dialplans
 from cicswitch.dialplan.model import Dialplan
+from cicswitch.hours import Holidays, Hours, Schedule, check_holidays, checked_schedule
 from cicswitch.runtime.policy import find
 
 __all__ = [
@@ -315,6 +316,8 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     callback: CallbackConfig = CallbackConfig()
     reject_pause_s: Count = 10
     record: bool = True
+    hours: str = ""
+    at_close: Literal["stay", "leave"] = "stay"
 
 
 class Codes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -375,6 +378,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     skills: dict[str, str] = {}
     agent: dict[str, AgentConfig] = {}
     queue: dict[str, QueueConfig] = {}
+    hours: dict[str, Hours] = {}
+    holidays: dict[str, Holidays] = {}
     codes: Codes = Codes()
     features: Features = Features()
     http: HttpConfig = HttpConfig()
@@ -439,15 +444,34 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[F
     _endpoints(config, decoder)
     _references(config, decoder)
     _numbers(config, decoder)
+    schedules = _hours(config, decoder)
     findings = decoder.findings
     plan, plan_findings = load_dialplans(
         _dialplan_files(config, decoder),
         queues=config.queue,
         trunks=config.trunk,
         skills=config.skills,
+        hours=schedules,
+        holidays=config.holidays,
     )
     findings += plan_findings
     return msgspec.structs.replace(config, plan=plan), findings
+
+
+def _hours(config: Config, decoder: Decoder) -> dict[str, Schedule]:
+    """All hours compiled, with findings for what is wrong in them and in queues that have them."""
+    for name, holidays in config.holidays.items():
+        check_holidays(name, holidays, decoder)
+    schedules = {
+        name: checked_schedule(name, hours, config.holidays, decoder)
+        for name, hours in config.hours.items()
+    }
+    for name, queue in config.queue.items():
+        if queue.hours and queue.hours not in config.hours:
+            decoder.unknown(("queue", name, "hours"), "hours", queue.hours, config.hours)
+        if queue.at_close == "leave" and not queue.hours:
+            decoder.add(("queue", name, "at_close"), '"leave"', "hours that close beside it")
+    return schedules
 
 
 def _endpoints(config: Config, decoder: Decoder) -> None:

@@ -125,8 +125,8 @@ def test_a_mistake_names_line_key_found_and_expected(
         ),
         (
             '[hours.a]\nopen = ["mon-fri 9-17"]\n[[flow.a]]\ndo = "answer"',
-            'plan.toml:2: hours.a.open[0]: found "mon-fri 9-17", expected days and hours,'
-            ' like "mon-fri 09:00-18:00"',
+            'plan.toml:2: hours.a.open[0]: found "mon-fri 9-17", expected an interval,'
+            ' like "09:00-18:00"',
         ),
         (
             '[[flow.a]]\ndo = "menu"\nchoices = { 1 = "x" }',

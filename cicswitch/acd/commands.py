@@ -8,6 +8,7 @@ __all__ = [
     "DEFAULT_CAPACITY",
     "DEFAULT_INTERRUPTED_BY",
     "Accept",
+    "Close",
     "Command",
     "DefineAgent",
     "DefineQueue",
@@ -19,6 +20,7 @@ __all__ = [
     "Join",
     "Leave",
     "Move",
+    "Open",
     "Pause",
     "Prioritise",
     "Ready",
@@ -141,12 +143,26 @@ class DefineQueue(Struct, frozen=True, kw_only=True, tag=True):
     """Nobody joins while the estimated wait is longer than this. 0: no limit."""
     join_empty: bool = True
     leave_empty: bool = False
+    at_close: str = "stay"
+    """When it closes, who waits may `stay` and is served, or has to `leave`."""
     redial_s: float = 0
     """A caller who abandoned and calls again within these seconds takes the old place."""
 
 
 class RemoveQueue(Struct, frozen=True, tag=True):
     """Take a queue away; what waits in it leaves with outcome `removed`."""
+
+    queue: str
+
+
+class Close(Struct, frozen=True, tag=True):
+    """A queue takes nobody any more. What waits in it stays or leaves, as the queue says."""
+
+    queue: str
+
+
+class Open(Struct, frozen=True, tag=True):
+    """A queue that was closed takes interactions again."""
 
     queue: str
 
@@ -315,6 +331,8 @@ class Free(Struct, frozen=True, tag=True):
 Command = (
     DefineQueue
     | RemoveQueue
+    | Close
+    | Open
     | DefineAgent
     | RemoveAgent
     | Enqueue

@@ -60,6 +60,8 @@ class Engine(Waiting):
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             c.DefineQueue: self._define_queue,
             c.RemoveQueue: self._remove_queue,
+            c.Close: self._close_queue,
+            c.Open: self._open_queue,
             c.DefineAgent: self._define_agent,
             c.RemoveAgent: self._remove_agent,
             c.Enqueue: self._enqueue,
@@ -221,6 +223,9 @@ class Engine(Waiting):
         for interaction in sorted(waiting, key=_urgency):
             self._place(interaction, now)
             self._relax_at_once(interaction, now)
+        if queue.closed and command.at_close == "leave":
+            for interaction in self.waiting(command.queue):
+                self._leave(interaction, "closed", now)
 
     def _rejudge(self, interaction: Interaction, now: float) -> None:
         """What it asks for and how urgent it is, by its queue as it is defined now. It has gone
@@ -256,6 +261,25 @@ class Engine(Waiting):
         # What is being handled keeps the queue's settings.
         del self.queues[queue.name]
         self.choosers.pop(queue.name, None)
+
+    def _close_queue(self, command: c.Close, now: float) -> None:
+        queue = self._queue(command.queue)
+        if queue.closed:
+            raise Conflict(f'queue "{queue.name}" is closed')
+        queue.closed = True
+        self.events.append(e.QueueClosed(now, queue.name))
+        if queue.definition.at_close == "leave":
+            for interaction in self._offered(queue):
+                interaction.closing = True
+            for interaction in self.waiting(queue.name):
+                self._leave(interaction, "closed", now)
+
+    def _open_queue(self, command: c.Open, now: float) -> None:
+        queue = self._queue(command.queue)
+        if not queue.closed:
+            raise Conflict(f'queue "{queue.name}" is open')
+        queue.closed = False
+        self.events.append(e.QueueOpened(now, queue.name))
 
     # -- interactions: in ------------------------------------------------------------------------
 
@@ -332,6 +356,8 @@ class Engine(Waiting):
 
     def _refusal(self, interaction: Interaction, queue: Queue, now: float) -> str:
         """Why a queue does not take an interaction; empty if it does."""
+        if queue.closed:
+            return "closed"
         definition = queue.definition
         if not definition.max_waiting and definition.join_empty and not definition.max_ewt_s:
             return ""
@@ -479,6 +505,9 @@ class Engine(Waiting):
             last = interaction.ring and interaction.ring == len(interaction.queue.definition.rings)
             exhausted = last and interaction.queue.definition.exhausted == "leave"
             self._leave(interaction, "exhausted" if exhausted else "timeout", now)
+            return
+        if interaction.closing and interaction.queue.closed:
+            self._leave(interaction, "closed", now)
             return
         self._relax_at_once(interaction, now)
         if self._waits_for_nobody(interaction):

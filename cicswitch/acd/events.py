@@ -18,6 +18,8 @@ __all__ = [
     "InteractionQueued",
     "InvariantBroken",
     "PolicyFailed",
+    "QueueClosed",
+    "QueueOpened",
     "QueueRefused",
     "Relaxed",
     "ReservationEnded",
@@ -48,12 +50,27 @@ class InteractionJoined(Struct, frozen=True, tag=True, gc=False):
 
 
 class QueueRefused(Struct, frozen=True, tag=True, gc=False):
-    """A queue did not take an interaction: `full`, `long` (the estimated wait) or `empty`."""
+    """A queue did not take an interaction: `closed`, `full`, `long` (the estimated wait) or
+    `empty`."""
 
     at: float
     interaction: str
     queue: str
     reason: str
+
+
+class QueueClosed(Struct, frozen=True, tag=True, gc=False):
+    """A queue takes nobody any more."""
+
+    at: float
+    queue: str
+
+
+class QueueOpened(Struct, frozen=True, tag=True, gc=False):
+    """A queue takes interactions again."""
+
+    at: float
+    queue: str
 
 
 class Relaxed(Struct, frozen=True, tag=True, gc=False):
@@ -115,7 +132,7 @@ class InteractionConnected(Struct, frozen=True, tag=True, gc=False):
 
 
 class InteractionLeft(Struct, frozen=True, tag=True, gc=False):
-    """Left the queue without an agent: `abandoned`, `timeout`, `empty`, `removed` …"""
+    """Left the queue without an agent: `abandoned`, `timeout`, `empty`, `closed`, `removed` …"""
 
     at: float
     interaction: str
@@ -187,6 +204,8 @@ AcdEvent = (
     InteractionQueued
     | InteractionJoined
     | QueueRefused
+    | QueueClosed
+    | QueueOpened
     | Relaxed
     | InteractionMoved
     | Reserved

@@ -75,6 +75,8 @@ class InteractionExplained(Struct, frozen=True, kw_only=True):
     select: str = ""
     position: int = 0
     terms: Terms | None = None
+    closed: bool = False
+    """The queue takes nobody any more; who waits in it stays."""
     ring: int = 0
     rings: int = 0
     next_ring: str = ""
@@ -113,6 +115,8 @@ class AgentExplained(Struct, frozen=True, kw_only=True):
     serves: list[str] = []
     does_not_serve: dict[str, str] = {}
     """Queues, and what he lacks for them."""
+    closed: list[str] = []
+    """Those that he serves of the queues that are closed."""
 
 
 # -- an interaction ------------------------------------------------------------------------------
@@ -147,6 +151,7 @@ def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplaine
         select=queue.select,
         position=engine.position(interaction.id),
         terms=_terms(queue, interaction, now),
+        closed=queue.closed,
         ring=interaction.ring,
         rings=len(definition.rings),
         next_ring=_next_ring(interaction, now),
@@ -346,6 +351,7 @@ def of_agent(engine: Engine, name: str, now: float) -> AgentExplained:
         next=offers[:_SHOWN],
         serves=serves,
         does_not_serve=lacks,
+        closed=[name for name in serves if engine.queues[name].closed],
     )
 
 
@@ -380,6 +386,8 @@ def _interaction_text(x: InteractionExplained) -> list[str]:
         lines.append(f"It is at {x.agent}." if x.agent else "It is at nobody.")
     elif x.terms is not None:
         lines.append(f"Place {x.position} with {_points(x.terms)}.")
+    if x.closed:
+        lines.append(f"Queue {x.queue} is closed: nobody joins, who waits is served.")
     if x.rings:
         then = f"; next {x.next_ring}" if x.next_ring else "; there is no further one"
         lines.append(f"Ring {x.ring} of {x.rings}{then}.")
@@ -418,5 +426,6 @@ def _agent_text(x: AgentExplained) -> list[str]:
     else:
         lines.append("Nothing waits that he serves.")
     lines.append(f"Serves: {', '.join(x.serves) or 'no queue'}.")
+    lines += [f"Queue {queue} is closed: nobody joins it." for queue in x.closed]
     lines += [f"Does not serve {queue}: {why}." for queue, why in x.does_not_serve.items()]
     return lines

@@ -74,6 +74,7 @@ class Interaction:
     __slots__ = (
         "agent",
         "assignment",
+        "closing",
         "connected_at",
         "customer",
         "deadline",
@@ -156,6 +157,8 @@ class Interaction:
         self.held_at = 0.0
         self.hold_s = 0.0
         self.deadline = 0.0
+        self.closing = False
+        """Its queue has closed while it rings at an agent: it leaves if that comes to nothing."""
         self.timer: Timer | None = None
 
     @property

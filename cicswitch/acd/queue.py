@@ -63,6 +63,7 @@ class Queue:
         "ageing",
         "away",
         "bound_s",
+        "closed",
         "definition",
         "goal",
         "goal_points",
@@ -90,6 +91,8 @@ class Queue:
         """How many stand in its lines."""
         self.away: dict[str, Interaction] = {}
         """Those who have a place and whose customer is not there."""
+        self.closed = False
+        """It takes nobody; a new definition does not open it."""
         self.handle_s = 180.0
         """Mean seconds of handling, wrap-up included; recent ones count most."""
         self.handle_times: list[float] = []

@@ -285,7 +285,7 @@ class Waiting(Roster):
         self._cancel_ring_timer(interaction)
         interaction.ring += 1
         to = self.queues.get(ring.queue)
-        if to is not None and to is not interaction.queue:
+        if to is not None and to is not interaction.queue and not to.closed:
             self._hand_over(interaction, to, "overflow", now)
         else:
             if ring.skills:
@@ -335,6 +335,7 @@ class Waiting(Roster):
         interaction.queue = to
         interaction.line = interaction.direct = None
         interaction.prefer = ()
+        interaction.closing = False
         interaction.priority += to.priority - before.priority
         interaction.ring, interaction.levels, interaction.joined = 0, {}, ()
         interaction.joined_at = now
@@ -351,6 +352,8 @@ class Waiting(Roster):
         interaction = self._interaction(command.interaction)
         to = self._queue(command.queue)
         waits = self._waits(interaction)
+        if to.closed:
+            raise Conflict(f'queue "{to.name}" is closed')
         if to is interaction.queue:
             raise Conflict(f'interaction "{interaction.id}" is in queue "{to.name}" already')
         if not waits:

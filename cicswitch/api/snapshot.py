@@ -53,6 +53,7 @@ def snapshot(switch: Switch) -> dict[str, Any]:
         queues.append(
             {
                 "queue": name,
+                "open": not engine.queues[name].closed,
                 "waiting": view.waiting,
                 "callbacks": len(engine.queue(name).away),
                 "longest_wait_s": round(view.longest_wait_s, 1),

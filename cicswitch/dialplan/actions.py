@@ -58,7 +58,8 @@ class ClearTimer(Struct, frozen=True, gc=False):
 
 
 class EnterQueue(Struct, frozen=True):
-    """Wait in a queue; `Run.outcome` follows: timeout, full, empty, long, exhausted, or ended."""
+    """Wait in a queue; `Run.outcome` follows: timeout, full, empty, long, exhausted, closed, or
+    ended."""
 
     queue: str
     skills: dict[str, int]
@@ -130,4 +131,4 @@ Action = (
     | EndCall
 )
 
-Outcome = Literal["timeout", "full", "empty", "busy", "no_answer", "failed", "ended"]
+Outcome = Literal["timeout", "full", "empty", "closed", "busy", "no_answer", "failed", "ended"]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cicswitch.acd.skills import SkillsError, parse
 from cicswitch.core.errors import ConfigError
 from cicswitch.core.toml import Decoder, Document, Finding, KeyPath, near_miss
-from cicswitch.dialplan.match import PatternError, number_matcher, parse_open
+from cicswitch.dialplan.match import PatternError, number_matcher
 from cicswitch.dialplan.model import (
     STEPS,
     Callback,
     Collect,
     Dial,
     Dialplan,
-    Hours,
     If,
     Menu,
     Plan,
@@ -32,12 +29,13 @@ from cicswitch.dialplan.model import (
     Transfer,
     Voicemail,
 )
+from cicswitch.hours import Holidays, Hours, Schedule, checked_schedule
 
 __all__ = ["JUMPS", "load_dialplans"]
 
 JUMPS = (
     *("next", "then", "otherwise", "on_timeout", "on_invalid", "on_full", "on_empty"),
-    *("on_busy", "on_no_answer", "on_failed", "on_long", "on_exhausted"),
+    *("on_busy", "on_no_answer", "on_failed", "on_long", "on_exhausted", "on_closed"),
 )
 """The keys of steps whose value is a target."""
 
@@ -53,9 +51,11 @@ def load_dialplans(
     queues: Iterable[str],
     trunks: Iterable[str],
     skills: Iterable[str],
+    hours: Mapping[str, Schedule] | None = None,
+    holidays: Mapping[str, Holidays] | None = None,
 ) -> tuple[Dialplan, list[Finding]]:
     """All files as one dialplan; findings for what is wrong in them, empty if nothing is."""
-    known = _Known(set(queues), set(trunks), set(skills))
+    known = _Known(set(queues), set(trunks), set(skills), hours or {}, holidays or {})
     routes: list[tuple[Route, Plan]] = []
     plans: list[Plan] = []
     findings: list[Finding] = []
@@ -74,8 +74,16 @@ def load_dialplans(
 
 
 class _Known:
-    def __init__(self, queues: set[str], trunks: set[str], skills: set[str]) -> None:
+    def __init__(
+        self,
+        queues: set[str],
+        trunks: set[str],
+        skills: set[str],
+        hours: Mapping[str, Schedule],
+        holidays: Mapping[str, Holidays],
+    ) -> None:
         self.queues, self.trunks, self.skills = queues, trunks, skills
+        self.hours, self.holidays = hours, holidays
 
 
 class _Loader:
@@ -92,8 +100,14 @@ class _Loader:
             if key not in top:
                 hint = near_miss(key, top) or f"known here: {', '.join(top)}"
                 decoder.add((key,), f'unknown key "{key}"', "a key that is known here", hint)
-        hours = decoder.decode(dict[str, Hours], data.get("hours", {}), ("hours",)) or {}
-        self._hours(hours)
+        tables = decoder.decode(dict[str, Hours], data.get("hours", {}), ("hours",)) or {}
+        hours = {
+            **self.known.hours,
+            **{
+                name: checked_schedule(name, table, self.known.holidays, decoder)
+                for name, table in tables.items()
+            },
+        }
         steps: list[Step] = []
         paths: list[KeyPath] = []
         flow_of: list[str] = []
@@ -135,6 +149,7 @@ class _Loader:
             ),
             targets=targets,
             hours=hours,
+            own_hours=frozenset(tables),
         )
         for step in steps:
             if isinstance(step, Set):
@@ -144,25 +159,6 @@ class _Loader:
         for step, path, flow in zip(steps, paths, flow_of, strict=True):
             self._check(step, path, flow, plan)
         return plan, self._routes(plan)
-
-    def _hours(self, hours: Mapping[str, Hours]) -> None:
-        for name, table in hours.items():
-            try:
-                ZoneInfo(table.timezone)
-            except (KeyError, ValueError, OSError):
-                wanted = 'a time zone, like "Asia/Seoul"'
-                self.decoder.add(("hours", name, "timezone"), f'"{table.timezone}"', wanted)
-            for index, text in enumerate(table.open):
-                try:
-                    parse_open(text)
-                except PatternError as error:
-                    self.decoder.add(("hours", name, "open", index), f'"{text}"', str(error))
-            for index, text in enumerate(table.closed):
-                try:
-                    date.fromisoformat(text if len(text) > 5 else f"2024-{text}")
-                except ValueError:
-                    wanted = "a date, like 2026-12-25 or 12-25"
-                    self.decoder.add(("hours", name, "closed", index), f'"{text}"', wanted)
 
     def _step(self, item: Any, path: KeyPath) -> Step | None:
         decoder = self.decoder
@@ -294,7 +290,8 @@ class _Loader:
     def _known_hours(self, text: str, path: KeyPath, plan: Plan) -> None:
         name = text.removeprefix("!")
         if name not in plan.hours:
-            self.decoder.unknown(path, "hours of this file", name, plan.hours)
+            what = "hours of this file or of the configuration"
+            self.decoder.unknown(path, what, name, plan.hours)
 
     def _routes(self, plan: Plan) -> list[Route]:
         data = self.document.data.get("route", [])

@@ -1,22 +1,18 @@
-"""Which route takes a call: number patterns and opening hours, both compiled once."""
+"""Which route takes a call: number patterns, compiled once, and opening hours."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from cicswitch.dialplan.model import Dialplan, Hours, Plan, Route
+from cicswitch.dialplan.model import Dialplan, Plan, Route
 
-__all__ = ["Matcher", "PatternError", "is_open", "number_matcher", "parse_open"]
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+__all__ = ["Matcher", "PatternError", "number_matcher"]
 
 
 class PatternError(ValueError):
-    """A number pattern or a text of hours that says nothing; the text is what was expected."""
+    """A number pattern that says nothing; the text is what was expected."""
 
 
 @lru_cache(maxsize=4096)
@@ -49,47 +45,6 @@ def number_matcher(pattern: str) -> Callable[[str], object]:
         out += classes.get(char) or re.escape(char)
         at += 1
     return re.compile(out, re.DOTALL).fullmatch
-
-
-@lru_cache(maxsize=512)
-def parse_open(text: str) -> tuple[frozenset[int], int, int]:
-    """`mon-fri 09:00-18:00` as (weekdays 0-6, first minute, last minute). Raises `PatternError`.
-
-    A span that ends before it begins goes on past midnight.
-    """
-    match = re.fullmatch(
-        r"([a-z,\-]+)\s+(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})", text.strip().lower()
-    )
-    if not match:
-        raise PatternError('days and hours, like "mon-fri 09:00-18:00"')
-    days: set[int] = set()
-    for part in match[1].split(","):
-        first, dash, last = part.partition("-")
-        if first not in DAYS or (dash and last not in DAYS):
-            raise PatternError(f"days out of {', '.join(DAYS)}")
-        low, high = DAYS.index(first), DAYS.index(last if dash else first)
-        days |= {day % 7 for day in range(low, high + 1 if high >= low else high + 8)}
-    begin, end = int(match[2]) * 60 + int(match[3]), int(match[4]) * 60 + int(match[5])
-    if begin >= 1440 or end > 1440 or int(match[3]) > 59 or int(match[5]) > 59:
-        raise PatternError("times from 00:00 to 24:00")
-    return frozenset(days), begin, end
-
-
-def is_open(hours: Hours, now: float) -> bool:
-    """Whether the hours are open at `now` (seconds of the epoch)."""
-    local = datetime.fromtimestamp(now, ZoneInfo(hours.timezone))
-    date = local.date().isoformat()
-    if date in hours.closed or date[5:] in hours.closed:
-        return False
-    minute, day = local.hour * 60 + local.minute, local.weekday()
-    for text in hours.open:
-        days, begin, end = parse_open(text)
-        if begin < end:
-            if day in days and begin <= minute < end:
-                return True
-        elif (day in days and minute >= begin) or ((day - 1) % 7 in days and minute < end):
-            return True
-    return False
 
 
 def _several(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -139,7 +94,7 @@ class Matcher:
                 continue
             if route.hours:
                 name = route.hours.removeprefix("!")
-                if is_open(plan.hours[name], now) is route.hours.startswith("!"):
+                if plan.hours[name].is_open(now) is route.hours.startswith("!"):
                     continue
             return route, plan
         return None

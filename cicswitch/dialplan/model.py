@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from cicswitch.hours import Schedule
+
 __all__ = [
     "STEPS",
     "Answer",
@@ -19,7 +21,6 @@ __all__ = [
     "Dial",
     "Dialplan",
     "Hangup",
-    "Hours",
     "If",
     "Menu",
     "Plan",
@@ -50,16 +51,7 @@ class Route(Struct, frozen=True, kw_only=True):
     anything, `!` any number of anything. Empty: any."""
     caller: str | tuple[str, ...] = ()
     hours: str = ""
-    """A table of hours that must be open; `!name`: must be closed."""
-
-
-class Hours(Struct, frozen=True, kw_only=True):
-    """Opening hours. `open` holds texts like `mon-fri 09:00-18:00` or `sat,sun 10:00-14:00`."""
-
-    open: tuple[str, ...]
-    timezone: str = "UTC"
-    closed: tuple[str, ...] = ()
-    """Dates that are closed all day, `2026-12-25` or `12-25` for each year."""
+    """A table of hours, here or in the configuration, that must be open; `!name`: closed."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -165,6 +157,8 @@ class Queue(Step, frozen=True, kw_only=True):
     """The estimated wait is longer than the queue takes."""
     on_exhausted: str = ""
     """After the last ring, where the queue says so."""
+    on_closed: str = ""
+    """The queue's hours are closed, or it closes while the call waits."""
 
 
 class Callback(Step, frozen=True, kw_only=True):
@@ -257,7 +251,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Where each step goes on; -1: the flow ends."""
     targets: dict[tuple[str, str], int] = {}
     """(flow, name) -> position, and ("", flow) -> its first step."""
-    hours: dict[str, Hours] = {}
+    hours: dict[str, Schedule] = {}
+    """Those of the file, and those of the configuration that it does not name again."""
+    own_hours: frozenset[str] = frozenset()
+    """Which of them are the file's."""
 
     def find(self, flow: str, target: str) -> int:
         """The position of a target as seen from a flow; -1 where there is none."""

@@ -38,7 +38,7 @@ from cicswitch.dialplan.actions import (
     StopPlaying,
     TransferCall,
 )
-from cicswitch.dialplan.match import is_open, number_matcher
+from cicswitch.dialplan.match import number_matcher
 from cicswitch.dialplan.model import (
     Answer,
     Callback,
@@ -246,7 +246,7 @@ class Run:
 
     def _holds(self, step: If) -> bool:
         if step.hours:
-            opened = is_open(self._plan.hours[step.hours.removeprefix("!")], self._now)
+            opened = self._plan.hours[step.hours.removeprefix("!")].is_open(self._now)
             return opened is not step.hours.startswith("!")
         value = self.variables.get(step.variable, "")
         if step.matches:

@@ -37,6 +37,7 @@ from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.environment import Environment
 from cicswitch.switch.features import FeatureCodes
 from cicswitch.switch.listening import Listening
+from cicswitch.switch.opening import Opening
 from cicswitch.switch.queueing import Queueing
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.transfers import Transfers
@@ -88,6 +89,7 @@ class Conductor:
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
         self.features = FeatureCodes(self)
+        self.opening = Opening(self)
         self.embedding = Embedding(self)
         self.play_waiters: dict[str, Any] = {}
         """Plays that an embedding program awaits: play id -> future."""
@@ -132,6 +134,7 @@ class Conductor:
             self._set_policy(name, queue)
         for name in [name for name in engine.queues if name not in config.queue]:
             self.command(acd.RemoveQueue(name))
+        self.opening.configure(config)
         for name, agent in config.agent.items():
             person = agent_definition(name, agent)
             new = name not in engine.agents

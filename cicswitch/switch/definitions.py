@@ -65,6 +65,7 @@ def queue_definition(name: str, queue: QueueConfig) -> acd.DefineQueue:
         max_ewt_s=queue.max_ewt_s,
         join_empty=queue.join_empty == "allow",
         leave_empty=queue.leave_empty,
+        at_close=queue.at_close,
         redial_s=queue.redial_s,
     )
 

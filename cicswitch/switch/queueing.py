@@ -165,7 +165,7 @@ class Queueing:
             return  # a key, and the dialplan has gone on; it may wait in a queue again
         call = self._c.calls.get(event.interaction)
         if call is not None and call.phase is Phase.QUEUED:
-            known = event.outcome in ("timeout", "empty", "exhausted")
+            known = event.outcome in ("timeout", "empty", "exhausted", "closed")
             self._leave(call, event.outcome if known else "failed")
 
     def key(self, call: Call, digit: str) -> None:

@@ -42,6 +42,7 @@ class Contact:
     offer: int = 0
     answered: bool = False
     away: bool = False
+    closing: bool = False
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Naive:
     queues: dict[str, c.DefineQueue] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     decisions: list[tuple[str, str]] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
     count: int = 0
     offers: int = 0
 
@@ -105,6 +107,8 @@ class Naive:
 
     def enqueue(self, k: c.Enqueue, now: float) -> None:
         queue = self.queues[k.queue]
+        if queue.queue in self.closed and not k.away:
+            return
         need = all_of(levels(queue.skills), parse(queue.require), levels(k.skills))
         self.count += 1
         contact = Contact(
@@ -150,6 +154,20 @@ class Naive:
             self.put_down(person, now)
             self.look(person, now)
 
+    def close(self, name: str, now: float) -> None:
+        self.closed.add(name)
+        if self.queues[name].at_close == "leave":
+            for contact in list(self.contacts.values()):
+                if contact.queue.queue != name or contact.away or contact.answered:
+                    continue
+                if contact.agent:
+                    contact.closing = True
+                else:
+                    del self.contacts[contact.name]
+
+    def open(self, name: str) -> None:
+        self.closed.remove(name)
+
     def accept(self, name: str, now: float) -> None:
         contact = self.contacts[name]
         contact.answered = True
@@ -165,6 +183,8 @@ class Naive:
         other = self.best_person(contact, now)
         if other is not None:
             self.offer(contact, other, now)
+        elif contact.closing and contact.queue.queue in self.closed:
+            del self.contacts[name]
 
     def finish(self, name: str, now: float) -> None:
         person = self.people[self.contacts.pop(name).agent]

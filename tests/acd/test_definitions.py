@@ -43,6 +43,8 @@ patience_s = 45
 redial_s = 120
 max_ewt_s = 900
 wrap_up_s = 20
+hours = "office"
+at_close = "leave"
 wrap_up = { chat = 5 }
 [[queue.q.ring]]
 after_s = 20
@@ -62,6 +64,7 @@ attributes = { seniority = 4.0 }
 busy = { then = "rest", seconds = 7 }
 timed_out = { then = "pause", seconds = 60, code = "away" }
 [queue.r]
+[hours.office]
 """
 
 
@@ -100,6 +103,7 @@ def test_every_setting_reaches_the_engine(tmp_path: Path) -> None:
             "timed-out": c.FailRule(then="pause", seconds=60, code="away"),
         },
         max_ewt_s=900,
+        at_close="leave",
         redial_s=120,
     )
     assert isinstance(other, c.DefineQueue)

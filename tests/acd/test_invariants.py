@@ -106,7 +106,7 @@ class AnyCommands(RuleBasedStateMachine):
         select=st.sampled_from(SELECTIONS),
         ageing=st.sampled_from([0.0, 0.5, 2.0]),
         limits=st.tuples(st.integers(0, 3), st.integers(0, 20)),
-        flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
         offer_to=st.integers(1, 3),
         bound_s=st.sampled_from([0.0, 0.0, 4.0]),
         goal=st.sampled_from([0.0, 0.8]),
@@ -123,7 +123,7 @@ class AnyCommands(RuleBasedStateMachine):
         select: str,
         ageing: float,
         limits: tuple[int, int],
-        flags: tuple[bool, bool, bool],
+        flags: tuple[bool, bool, bool, bool],
         offer_to: int,
         bound_s: float,
         goal: float,
@@ -147,6 +147,7 @@ class AnyCommands(RuleBasedStateMachine):
                 max_wait_s=limits[1],
                 join_empty=flags[0],
                 leave_empty=flags[1],
+                at_close="leave" if flags[3] else "stay",
                 exhausted="leave" if flags[2] else "wait",
                 wrap_up_s=limits[1],
                 wrap_up={"chat": 2.0},
@@ -225,6 +226,10 @@ class AnyCommands(RuleBasedStateMachine):
     @rule(agent=AGENTS, done=st.booleans())
     def wrap_up(self, agent: str, done: bool) -> None:
         self.do(c.WrapUp(agent, "done", done))
+
+    @rule(queue=QUEUES, kind=st.sampled_from([c.Open, c.Open, c.Close]))
+    def open_or_close(self, queue: str, kind: type) -> None:
+        self.do(kind(queue))
 
     @rule(queue=QUEUES)
     def remove_queue(self, queue: str) -> None:

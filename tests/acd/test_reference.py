@@ -26,6 +26,7 @@ class Both:
         self.now = 1000.0
         self.count = 0
         self.decisions: list[tuple[str, str]] = []
+        self.closed = 0
         for number in range(6):
             self.define(
                 c.DefineQueue(
@@ -41,6 +42,7 @@ class Both:
                     bound_s=45.0 if number == 3 else 0.0,
                     ring_s=1e9,
                     on_fail={"rejected": c.FailRule()},
+                    at_close=("stay", "leave")[number % 2],
                 )
             )
         for number in range(30):
@@ -114,6 +116,15 @@ class Both:
             contact = self.random.choice(waiting + offered)
             self.engine.handle(c.Leave(contact.name), now)
             naive.leave(contact.name, now)
+        elif kind < 0.91:
+            name = next(iter(naive.closed), f"q{self.random.randrange(6)}")
+            if name in naive.closed:
+                self.engine.handle(c.Open(name), now)
+                naive.open(name)
+            else:
+                self.engine.handle(c.Close(name), now)
+                naive.close(name, now)
+                self.closed += 1
         elif free:
             person = self.random.choice(free)
             if person.ready:
@@ -138,4 +149,5 @@ def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
         both.decisions.clear()
         both.naive.decisions.clear()
     assert both.naive.offers > EVENTS // 10
+    assert both.closed > 100
     assert both.engine.breached == 0

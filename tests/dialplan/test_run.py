@@ -8,9 +8,10 @@ import pytest
 
 from cicswitch.dialplan import actions as a
 from cicswitch.dialplan.load import load_dialplans
-from cicswitch.dialplan.match import Matcher, is_open, number_matcher, parse_open
-from cicswitch.dialplan.model import Hours
+from cicswitch.dialplan.match import Matcher, number_matcher
 from cicswitch.dialplan.run import Run
+from cicswitch.hours import Hours, Schedule
+from cicswitch.hours.schedule import parse_week
 
 NOW = 1_795_430_400.0
 
@@ -220,15 +221,15 @@ def test_hours_in_their_time_zone_over_midnight_and_on_closed_days(at: str, open
 
     hours = Hours(
         open=("mon-fri 09:00-18:00", "fri,sat 22:00-02:00"),
-        timezone="Asia/Seoul",
+        zone="Asia/Seoul",
         closed=("12-25",),
     )
     moment = datetime.fromisoformat(at).replace(tzinfo=ZoneInfo("Asia/Seoul"))
-    assert is_open(hours, moment.timestamp()) is opened
+    assert Schedule(hours).is_open(moment.timestamp()) is opened
 
 
 def test_a_span_of_days_may_go_over_the_end_of_the_week() -> None:
-    assert parse_open("sat-mon 00:00-24:00")[0] == {5, 6, 0}
+    assert parse_week("sat-mon 00:00-24:00")[0] == {5, 6, 0}
 
 
 def test_the_first_route_that_matches_takes_the_call(tmp_path: Path) -> None:

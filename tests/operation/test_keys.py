@@ -667,6 +667,7 @@ ELSEWHERE = {
             "queue.on_fail.seconds",
             "queue.on_fail.code",
             "queue.wrap_up",
+            "queue.at_close",
         ),
         "tests/acd/test_definitions.py",
     ),
@@ -674,6 +675,15 @@ ELSEWHERE = {
         ("queue.policy", "queue.policy_ms", "queue.policy_shadow", "queue.announce_s"),
         "tests/journeys/test_routing.py",
     ),
+    **dict.fromkeys(
+        (
+            *(f"hours.{day}" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")),
+            *("hours.zone", "hours.open", "hours.holidays", "hours.closed", "hours.open_on"),
+            *("hours.rule", "holidays.country", "holidays.subdivision"),
+        ),
+        "tests/hours/test_schedule.py",
+    ),
+    "queue.hours": "tests/journeys/test_opening.py",
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",
     "queue.agents": "tests/faults/test_lost_messages.py",
