@@ -528,6 +528,7 @@ def report(
     service_level: Annotated[
         str, typer.Option(help="answered_or_abandoned, answered_only, abandons_met, with_flow_outs")
     ] = "answered_or_abandoned",
+    by: Annotated[str, typer.Option(help="queue, or segment of customers.")] = "queue",
     json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="A row a queue and a row an agent.")] = False,
 ) -> None:
@@ -543,6 +544,8 @@ def report(
     variants = ("answered_or_abandoned", "answered_only", "abandons_met", "with_flow_outs")
     if service_level not in variants or service_level not in FORMULAS:
         raise typer.BadParameter(f"one of {', '.join(variants)}", param_hint="--service-level")
+    if by not in ("queue", "segment"):
+        raise typer.BadParameter("queue or segment", param_hint="--by")
     settings = _load(config)
     now = time.time()
     gathered = gather(
@@ -551,6 +554,7 @@ def report(
         _instant(since, now),
         _instant(until, now),
         service_level,  # type: ignore[arg-type]  # checked above
+        by,
     )
     if json:
         print(as_json(gathered))

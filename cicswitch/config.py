@@ -26,6 +26,7 @@ from cicswitch.dialplan.load import load_dialplans
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.hours import Holidays, Hours, Schedule, check_holidays, checked_schedule
 from cicswitch.runtime.policy import find
+from cicswitch.segments import SegmentConfig, check_segments
 
 __all__ = [
     "AgentConfig",
@@ -318,6 +319,7 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     record: bool = True
     hours: str = ""
     at_close: Literal["stay", "leave"] = "stay"
+    segments: dict[str, int] = {}
 
 
 class Codes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -380,6 +382,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     queue: dict[str, QueueConfig] = {}
     hours: dict[str, Hours] = {}
     holidays: dict[str, Holidays] = {}
+    segment: dict[str, SegmentConfig] = {}
     codes: Codes = Codes()
     features: Features = Features()
     http: HttpConfig = HttpConfig()
@@ -388,6 +391,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     dialplans: tuple[str, ...] = ("dialplans/*.toml",)
     directory: str = "."
     plan: Dialplan | None = None
+    segment_numbers: dict[str, str] = {}
+    """Those that the files of segments list."""
 
     def path(self, text: str) -> Path:
         """A path of this configuration, absolute."""
@@ -427,16 +432,20 @@ def check(path: Path, environ: Mapping[str, str] = os.environ) -> list[Finding]:
     return sorted(_read(path, environ)[1])
 
 
+_OWN = ("directory", "plan", "segment_numbers")
+"""What loading fills in."""
+
+
 def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[Finding]]:
     try:
         document = Document.read(path)
     except ConfigError as error:
         return None, list(error.findings)
     decoder = Decoder(document, environ)
-    for own in ("directory", "plan"):
+    for own in _OWN:
         if own in document.data:
             decoder.add((own,), f'unknown key "{own}"', "a key that is known here")
-    data = {key: value for key, value in document.data.items() if key not in ("directory", "plan")}
+    data = {key: value for key, value in document.data.items() if key not in _OWN}
     config = decoder.decode(Config, data)
     if config is None:
         return None, decoder.findings
@@ -445,6 +454,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[F
     _references(config, decoder)
     _numbers(config, decoder)
     schedules = _hours(config, decoder)
+    numbers = check_segments(config.segment, path.parent, decoder)
     findings = decoder.findings
     plan, plan_findings = load_dialplans(
         _dialplan_files(config, decoder),
@@ -453,9 +463,10 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[F
         skills=config.skills,
         hours=schedules,
         holidays=config.holidays,
+        segments=config.segment,
     )
     findings += plan_findings
-    return msgspec.structs.replace(config, plan=plan), findings
+    return msgspec.structs.replace(config, plan=plan, segment_numbers=numbers), findings
 
 
 def _hours(config: Config, decoder: Decoder) -> dict[str, Schedule]:
@@ -561,6 +572,10 @@ def _references(config: Config, decoder: Decoder) -> None:
         trunk = queue.callback.trunk
         if trunk and trunk not in config.trunk:
             decoder.unknown(("queue", name, "callback", "trunk"), "a trunk", trunk, config.trunk)
+        for segment in queue.segments:
+            if segment not in config.segment:
+                key = ("queue", name, "segments", segment)
+                decoder.unknown(key, "a segment", segment, config.segment)
         if ":" in queue.policy:
             try:
                 find(queue.policy, {})

@@ -121,7 +121,8 @@ def test_a_mistake_names_line_key_found_and_expected(
         (
             '[[flow.a]]\ndo = "say"\ntext = "{calller}"',
             'plan.toml:3: flow.a[0].text: found "calller", expected a variable that is set (called,'
-            ' caller, caller_name, language, last_agent, priority, trunk) (did you mean "caller"?)',
+            " caller, caller_name, language, last_agent, priority, segment,"
+            ' trunk) (did you mean "caller"?)',
         ),
         (
             '[hours.a]\nopen = ["mon-fri 9-17"]\n[[flow.a]]\ndo = "answer"',

@@ -210,6 +210,8 @@ class Enqueue(Struct, frozen=True, kw_only=True, tag=True):
     """When it first began to wait, if it is to keep that place; 0: now."""
     customer: str = ""
     """Who it is, for the place of one who redials."""
+    segment: str = ""
+    """Which customers he belongs to: for people and records, its points are in `priority`."""
     away: bool = False
     """The customer is not there yet (a callback): it keeps a place, and gets no agent until
     `Join`. Only `timeout_s` limits its wait, and no queue refuses it."""

@@ -301,6 +301,7 @@ class Engine(Waiting):
         )
         interaction.joined_at = now
         interaction.customer = command.customer
+        interaction.segment = command.segment
         interaction.priority = command.priority + queue.priority
         if command.away:
             self._keep_place(interaction, command.timeout_s, now)

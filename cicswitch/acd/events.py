@@ -38,6 +38,7 @@ class InteractionQueued(Struct, frozen=True, tag=True, gc=False):
     medium: str = "voice"
     need: str = ""
     queued_at: float = 0.0
+    segment: str = ""
 
 
 class InteractionJoined(Struct, frozen=True, tag=True, gc=False):

@@ -75,6 +75,8 @@ class InteractionExplained(Struct, frozen=True, kw_only=True):
     select: str = ""
     position: int = 0
     terms: Terms | None = None
+    segment: str = ""
+    """Of which customers it is; its points are part of the priority."""
     closed: bool = False
     """The queue takes nobody any more; who waits in it stays."""
     ring: int = 0
@@ -151,6 +153,7 @@ def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplaine
         select=queue.select,
         position=engine.position(interaction.id),
         terms=_terms(queue, interaction, now),
+        segment=interaction.segment,
         closed=queue.closed,
         ring=interaction.ring,
         rings=len(definition.rings),
@@ -386,6 +389,8 @@ def _interaction_text(x: InteractionExplained) -> list[str]:
         lines.append(f"It is at {x.agent}." if x.agent else "It is at nobody.")
     elif x.terms is not None:
         lines.append(f"Place {x.position} with {_points(x.terms)}.")
+    if x.segment:
+        lines.append(f"Its customer is of segment {x.segment}.")
     if x.closed:
         lines.append(f"Queue {x.queue} is closed: nobody joins, who waits is served.")
     if x.rings:

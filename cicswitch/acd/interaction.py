@@ -99,6 +99,7 @@ class Interaction:
         "queued_at",
         "ring",
         "ring_timer",
+        "segment",
         "sequence",
         "state",
         "timer",
@@ -127,6 +128,7 @@ class Interaction:
         self.joined_at = queued_at
         """When it came into this queue: what waits are counted from."""
         self.customer = ""
+        self.segment = ""
         self.sequence = sequence
         """Order of arrival: the tie-break."""
         self.state = InteractionState.WAITING

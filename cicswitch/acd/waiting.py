@@ -95,6 +95,7 @@ class Waiting(Roster):
                 interaction.medium,
                 self._need(interaction).key,
                 interaction.queued_at,
+                interaction.segment,
             )
         )
 

@@ -68,6 +68,7 @@ class EnterQueue(Struct, frozen=True):
     require: str = ""
     prefer: tuple[str, ...] = ()
     patience_s: float = 0.0
+    segment: str = ""
 
 
 class EnterCallback(Struct, frozen=True, gc=False):

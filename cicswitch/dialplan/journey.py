@@ -39,6 +39,7 @@ class Journey(Struct, frozen=True, kw_only=True):
     script: tuple[str, ...]
     caller: str = "01012345678"
     trunk: str = "device"
+    segment: str = ""
     at: str = "2026-11-23T12:00:00"
 
 
@@ -95,6 +96,7 @@ def run_journey(journey: Journey, dialplan: Dialplan) -> str:
         "called": journey.called,
         "trunk": journey.trunk,
         "language": "en",
+        "segment": journey.segment,
     }
     walk = _Walk(Run(plan, route.flow, variables), now)
     for number, line in enumerate(journey.script, 1):

@@ -40,8 +40,9 @@ JUMPS = (
 """The keys of steps whose value is a target."""
 
 BUILT_IN = frozenset(
-    {"caller", "caller_name", "called", "trunk", "language", "last_agent", "priority"}
+    {"caller", "caller_name", "called", "trunk", "language", "last_agent", "priority", "segment"}
 )
+_SETTABLE = {"language", "priority", "segment"}
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -53,9 +54,11 @@ def load_dialplans(
     skills: Iterable[str],
     hours: Mapping[str, Schedule] | None = None,
     holidays: Mapping[str, Holidays] | None = None,
+    segments: Iterable[str] = (),
 ) -> tuple[Dialplan, list[Finding]]:
     """All files as one dialplan; findings for what is wrong in them, empty if nothing is."""
     known = _Known(set(queues), set(trunks), set(skills), hours or {}, holidays or {})
+    known.segments |= set(segments)
     routes: list[tuple[Route, Plan]] = []
     plans: list[Plan] = []
     findings: list[Finding] = []
@@ -84,6 +87,7 @@ class _Known:
     ) -> None:
         self.queues, self.trunks, self.skills = queues, trunks, skills
         self.hours, self.holidays = hours, holidays
+        self.segments: set[str] = set()
 
 
 class _Loader:
@@ -197,8 +201,12 @@ class _Loader:
                 if not step.into.isidentifier():
                     decoder.add((*path, "into"), f'"{step.into}"', "a name of letters and digits")
             case Set():
+                segment = step.values.get("segment")
+                if segment and "{" not in str(segment) and segment not in self.known.segments:
+                    at: KeyPath = (*path, "values", "segment")
+                    decoder.unknown(at, "a segment", str(segment), self.known.segments)
                 for name in step.values:
-                    if not name.isidentifier() or name in BUILT_IN - {"language", "priority"}:
+                    if not name.isidentifier() or name in BUILT_IN - _SETTABLE:
                         wanted = "a name of letters and digits that is not the call's own"
                         decoder.add((*path, "values", name), f'"{name}"', wanted)
             case If():

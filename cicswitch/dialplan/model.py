@@ -118,7 +118,8 @@ class Collect(Step, frozen=True, kw_only=True):
 
 
 class Set(Step, frozen=True, kw_only=True):
-    """Set variables. `language` chooses prompts and voices; `priority` is the interaction's."""
+    """Set variables. `language` chooses prompts and voices; `priority` and `segment` are the
+    interaction's."""
 
     values: dict[str, str | int]
 

@@ -286,6 +286,7 @@ class Run:
                         step.require,
                         agents,
                         step.patience_s,
+                        self.variables.get("segment", ""),
                     )
                 ]
             case Callback():

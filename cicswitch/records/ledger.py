@@ -242,6 +242,7 @@ class Ledger:
         record = self._interactions.get(event.interaction)
         if record is not None:
             record.queue = event.queue
+            record.segment = event.segment
         return []
 
     def _refused(self, event: acd.QueueRefused) -> list[Row]:

@@ -103,8 +103,12 @@ def queue_figures(
     limits: Mapping[str, tuple[float, float]],
     *,
     variant: ServiceLevel = "answered_or_abandoned",
+    segments: Mapping[str, str] | None = None,
 ) -> list[QueueFigures]:
     """Figures of each queue. `limits`: queue -> (T, short abandon), in seconds; default 20 and 5.
+
+    With `segments` (interaction -> segment) figures of each segment in the place of queues, each
+    visit by the T of its own queue.
 
     A visit that the queue refused (full, empty) is a flow-out that never waited: it counts as
     offered and flowed out, and is shown apart too.
@@ -112,21 +116,25 @@ def queue_figures(
     figures: dict[str, QueueFigures] = {}
     waits: defaultdict[str, float] = defaultdict(float)
 
-    def entry(queue: str) -> QueueFigures:
-        if queue not in figures:
-            threshold_s = limits.get(queue, (20.0, 5.0))[0]
-            figures[queue] = QueueFigures(queue=queue, threshold_s=threshold_s)
-        return figures[queue]
+    def group(row: QueueVisit | HandledRecord) -> str:
+        return row.queue if segments is None else segments.get(row.interaction) or "-"
+
+    def entry(row: QueueVisit | HandledRecord) -> QueueFigures:
+        name = group(row)
+        if name not in figures:
+            threshold_s = limits.get(row.queue, (20.0, 5.0))[0]
+            figures[name] = QueueFigures(queue=name, threshold_s=threshold_s)
+        return figures[name]
 
     for visit in visits:
-        f = entry(visit.queue)
-        short_s = limits.get(visit.queue, (20.0, 5.0))[1]
+        f = entry(visit)
+        threshold_s, short_s = limits.get(visit.queue, (20.0, 5.0))
         f.offered += 1
-        within = visit.wait_s <= f.threshold_s
+        within = visit.wait_s <= threshold_s
         if visit.outcome == "answered":
             f.answered += 1
             f.answered_within += within
-            waits[visit.queue] += visit.wait_s
+            waits[group(visit)] += visit.wait_s
         elif visit.outcome == "abandoned":
             f.abandoned += 1
             f.abandoned_within += within
@@ -137,8 +145,8 @@ def queue_figures(
         f.max_wait_s = max(f.max_wait_s or 0.0, visit.wait_s)
     sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     for record in handled:
-        entry(record.queue).handled += 1
-        total = sums[record.queue]
+        entry(record).handled += 1
+        total = sums[group(record)]
         total[0] += record.talk_s
         total[1] += record.hold_s
         total[2] += record.acw_s

@@ -68,6 +68,8 @@ class InteractionRecord(Struct, gc=False):
     outcome: str = ""
     reason: str = ""
     recording: str = ""
+    segment: str = ""
+    """Of the customer, if it was in a queue."""
 
 
 class QueueVisit(Struct, gc=False):

@@ -28,7 +28,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from msgspec.structs import astuple
+from msgspec.structs import astuple, fields
 
 from cicswitch.calls.events import CallbackAccepted, SwitchStarted, SwitchStopped
 from cicswitch.calls.reason import Reason
@@ -70,12 +70,21 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
 )
 
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 
 
 def _create_table(row: type, table: str) -> str:
     columns = ", ".join(row.__struct_fields__)  # type: ignore[attr-defined]  # rows are Structs
     return f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+
+
+def _add_columns(db: sqlite3.Connection, row: type, table: str) -> None:
+    """Columns that an older version did not know; new ones stand at the end of a row."""
+    known = {column[1] for column in db.execute(f"PRAGMA table_info({table})")}
+    for field in fields(row):
+        if field.name not in known:
+            default = f"'{field.default}'" if isinstance(field.default, str) else "NULL"
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {field.name} DEFAULT {default}")
 
 
 _AT_ONCE = 10
@@ -143,6 +152,7 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         _take_over_version_1(db)
     for row, table in TABLES.items():
         db.execute(_create_table(row, table))
+        _add_columns(db, row, table)
     if version in (1, 2):
         traces.set_version_2_aside(db)
     for statement in (*traces.TABLES, *_INDEXES, _PENDING):

@@ -30,6 +30,7 @@ from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
 from cicswitch.records.journal import Event
 from cicswitch.runtime.policy import Policy, find
+from cicswitch.segments import Segments
 from cicswitch.switch.callbacks import Callbacks
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
@@ -80,6 +81,7 @@ class Conductor:
         self._busy = False
         self.names = Names(self.now, env.tokens)
         self.matcher = Matcher(env.config.plan or Dialplan())
+        self.segments = Segments()
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
@@ -126,6 +128,7 @@ class Conductor:
         """Take over queues, agents and dialplan; calls in progress go on."""
         self.env.config = config
         self.matcher = Matcher(config.plan or Dialplan())
+        self.segments = Segments(config.segment, config.segment_numbers)
         engine = self.engine
         for name, queue in config.queue.items():
             definition = queue_definition(name, queue)
@@ -325,6 +328,7 @@ class Conductor:
             "trunk": event.peer,
             "last_agent": self.queueing.last_agents.get(event.caller, ""),
             "language": self.env.config.media.language,
+            "segment": self.segments.of(event.caller),
         }
 
     def start_leg(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
 from cicswitch.calls import events as ev
@@ -46,7 +48,10 @@ class Queueing:
         call.phase = Phase.QUEUED
         call.queue = action.queue
         back = call.place is not None and call.place.queue == action.queue
-        call.place, before = action, call.queued_at
+        settings = c.env.config.queue.get(action.queue)
+        overrides = settings.segments if settings is not None else {}
+        priority = action.priority + c.segments.priority(action.segment, overrides)
+        call.place, before = replace(action, priority=priority), call.queued_at
         call.queued_at = c.now
         try:
             c.acd(
@@ -57,11 +62,12 @@ class Queueing:
                     require=action.require,
                     prefer=action.prefer,
                     patience_s=action.patience_s,
-                    priority=action.priority,
+                    priority=priority,
                     timeout_s=action.timeout_s,
                     # Who comes back to the same queue, after a menu, has the same place.
                     queued_at=before if back else 0,
                     customer=call.caller if call.caller != "anonymous" else "",
+                    segment=action.segment,
                 )
             )
         except CommandError:

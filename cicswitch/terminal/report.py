@@ -39,10 +39,19 @@ class Report(msgspec.Struct, kw_only=True):
     queues: list[QueueFigures]
     agents: list[AgentFigures]
     interactions: dict[str, int]
+    by: str = "queue"
+    """What the rows of `queues` stand for: `queue`, or `segment`; `-` are those of none."""
 
 
-def gather(path: Path, config: Config, begin: float, end: float, variant: ServiceLevel) -> Report:
-    """Read and compute. Raises `ResourceError` if there is no store."""
+def gather(
+    path: Path,
+    config: Config,
+    begin: float,
+    end: float,
+    variant: ServiceLevel,
+    by: str = "queue",
+) -> Report:
+    """Read and compute, by `queue` or `segment`. Raises `ResourceError` if there is no store."""
     db = connect_reader(path)
     try:
         ended = "ended_at >= ? AND ended_at < ?"
@@ -52,6 +61,7 @@ def gather(path: Path, config: Config, begin: float, end: float, variant: Servic
             db, AgentSegment, "ended_at > ? AND started_at < ?", (begin, end)
         )
         outcomes = _outcomes(db, begin, end)
+        of_customers = _segments(db, begin) if by == "segment" else None
     finally:
         db.close()
     limits = {
@@ -67,7 +77,8 @@ def gather(path: Path, config: Config, begin: float, end: float, variant: Servic
             key: shown[key]
             for key in ("service_level", "offered", "asa_s", "aht_s", "abandon_rate", "occupancy")
         },
-        queues=queue_figures(visits, handled, limits, variant=variant),
+        queues=queue_figures(visits, handled, limits, variant=variant, segments=of_customers),
+        by=by,
         agents=agent_figures(segments, handled, visits, (begin, end)),
         interactions=outcomes,
     )
@@ -81,6 +92,14 @@ def _outcomes(db: sqlite3.Connection, begin: float, end: float) -> dict[str, int
     for row in rows:
         counts[row.outcome] = counts.get(row.outcome, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def _segments(db: sqlite3.Connection, begin: float) -> dict[str, str]:
+    """The segments of interactions that were under way then or later, and are over."""
+    rows: list[InteractionRecord] = read_rows(
+        db, InteractionRecord, "ended_at >= ? AND segment != ''", (begin,)
+    )
+    return {row.interaction: row.segment for row in rows}
 
 
 def _iso(at: float) -> str:
@@ -120,8 +139,9 @@ _QUEUE_COLUMNS: Sequence[tuple[str, str, str]] = (
 def print_tables(report: Report, console: Console) -> None:
     """For people."""
     console.print(f"[bold]Report[/bold]  {report.begin} to {report.end}\n")
-    table = Table(title="Queues", title_justify="left", box=None, pad_edge=False)
-    table.add_column("queue")
+    title = "Queues" if report.by == "queue" else "Segments"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(report.by)
     for title, _, _ in _QUEUE_COLUMNS:
         table.add_column(title, justify="right")
     for queue in report.queues:
@@ -160,11 +180,11 @@ def print_tables(report: Report, console: Console) -> None:
 def print_csv(report: Report) -> None:
     """For spreadsheets: a row a queue and a row an agent, told apart by the first column."""
     writer = csv.writer(sys.stdout)
-    for kind, rows in (("queue", report.queues), ("agent", report.agents)):
+    for kind, rows in ((report.by, report.queues), ("agent", report.agents)):
         if not rows:
             continue
         fields = [f for f in rows[0].__struct_fields__ if f not in ("seconds", "pauses", "codes")]
-        states = [] if kind == "queue" else sorted({s for a in report.agents for s in a.seconds})
+        states = [] if kind != "agent" else sorted({s for a in report.agents for s in a.seconds})
         writer.writerow(["kind", *fields, *(f"{state}_s" for state in states)])
         for row in rows:
             seconds = row.seconds if isinstance(row, AgentFigures) else {}

@@ -683,6 +683,10 @@ ELSEWHERE = {
         ),
         "tests/hours/test_schedule.py",
     ),
+    **dict.fromkeys(
+        ("segment.numbers", "segment.file", "segment.priority", "queue.segments"),
+        "tests/test_segments.py",
+    ),
     "queue.hours": "tests/journeys/test_opening.py",
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",
@@ -693,7 +697,7 @@ ELSEWHERE = {
     "logging.format": "tests/runtime/test_log.py",
     "logging.redact": "tests/operation/test_log_leaks.py",
 }
-OWN = {"directory", "plan"}
+OWN = {"directory", "plan", "segment_numbers"}
 """What loading fills in; no keys of the file."""
 
 

@@ -11,6 +11,7 @@ import msgspec
 from cicswitch.calls.events import InteractionEnded, InteractionStarted, SwitchStarted
 from cicswitch.legs.sip.ladder import parse_ladder
 from cicswitch.records.journal import Event, encode_batch
+from cicswitch.records.rows import InteractionRecord
 from cicswitch.store.sqlite import SqliteStore
 from cicswitch.store.traces import find
 
@@ -70,7 +71,24 @@ def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
         "SwitchStopped",
     ]
     assert rows(path, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
-    assert rows(path, "PRAGMA user_version") == [(4,)]
+    assert rows(path, "PRAGMA user_version") == [(5,)]
+
+
+def test_a_store_of_version_4_gets_the_columns_that_it_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        columns = [name for name in InteractionRecord.__struct_fields__ if name != "segment"]
+        db.execute(f"CREATE TABLE interaction ({', '.join(columns)})")
+        db.execute("INSERT INTO interaction (interaction) VALUES ('old')")
+        db.execute("PRAGMA user_version = 4")
+        db.commit()
+    store = SqliteStore(path)
+    store.open(9.0, "1")
+    for event in EVENTS:
+        store.append(event)
+    store.close(21.0, "stopped")
+    found = rows(path, "SELECT interaction, segment FROM interaction ORDER BY interaction")
+    assert found == [("i1", ""), ("old", "")]
 
 
 def test_the_ladders_of_a_store_of_version_2_are_found(tmp_path: Path) -> None:
