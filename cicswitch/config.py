@@ -213,6 +213,18 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
 Medium = Literal["voice", "video", "callback", "chat", "email", "fax", "task"]
 
 
+Absent = Literal[
+    "offline",
+    "paused",
+    "not-responding",
+    "alerting",
+    "wrap-up",
+    "interacting",
+    "communicating",
+]
+"""What agents do while they count as nobody."""
+
+
 class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A person who takes interactions."""
 
@@ -306,8 +318,8 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     wrap_up_s: Count = 30
     service_level_s: Positive = 20
     short_abandon_s: Seconds = 5.0
-    join_empty: Literal["allow", "refuse"] = "allow"
-    leave_empty: bool = False
+    join_empty: Literal["allow", "refuse"] | tuple[Absent, ...] = "allow"
+    leave_empty: bool | tuple[Absent, ...] = False
     max_wait_s: Count = 0
     max_waiting: Count = 0
     music: str = ""

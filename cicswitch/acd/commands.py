@@ -141,8 +141,11 @@ class DefineQueue(Struct, frozen=True, kw_only=True, tag=True):
     max_waiting: int = 0
     max_ewt_s: float = 0
     """Nobody joins while the estimated wait is longer than this. 0: no limit."""
-    join_empty: bool = True
-    leave_empty: bool = False
+    join_empty: bool | tuple[str, ...] = True
+    """False: nobody joins while nobody who could serve is signed in. Names (see `queue.ABSENT`):
+    nor while all who are do one of these things."""
+    leave_empty: bool | tuple[str, ...] = False
+    """True: who waits leaves when the last one signs out. Names: also when all do these things."""
     at_close: str = "stay"
     """When it closes, who waits may `stay` and is served, or has to `leave`."""
     redial_s: float = 0

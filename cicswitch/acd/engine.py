@@ -30,7 +30,7 @@ from cicswitch.acd.interaction import (
 )
 from cicswitch.acd.invariants import Patrol
 from cicswitch.acd.lines import Line
-from cicswitch.acd.queue import Queue, QueueView
+from cicswitch.acd.queue import OFFLINE, Queue, QueueView
 from cicswitch.acd.skills import SkillsError, parse
 from cicswitch.acd.waiting import Waiting
 from cicswitch.core.errors import Conflict
@@ -92,6 +92,8 @@ class Engine(Waiting):
         self.advance(now)
         now = self.now
         self._handlers[type(command)](command, now)
+        if self._look_absent:
+            self._leave_absent(now)
         if self.check:
             self._look(now)
 
@@ -105,6 +107,8 @@ class Engine(Waiting):
             if due is None or due > now:
                 return
             wheel.fire(due)
+            if self._look_absent:
+                self._leave_absent(due)
             if self.check:
                 self._look(due)
 
@@ -210,6 +214,7 @@ class Engine(Waiting):
         queue = self.queues.get(command.queue)
         if queue is None:
             self.queues[command.queue] = Queue(command)
+            self._gather_absent()
             return
         waiting = self.waiting(command.queue)
         for interaction in waiting:
@@ -217,6 +222,7 @@ class Engine(Waiting):
         for line in list(queue.lines.values()):
             self.floor.close(line)
         queue.define(command)
+        self._gather_absent()
         # What is being offered goes to the new lines if it comes back.
         for interaction in (*waiting, *self._offered(queue), *queue.away.values()):
             self._rejudge(interaction, now)
@@ -261,6 +267,7 @@ class Engine(Waiting):
         # What is being handled keeps the queue's settings.
         del self.queues[queue.name]
         self.choosers.pop(queue.name, None)
+        self._gather_absent()
 
     def _close_queue(self, command: c.Close, now: float) -> None:
         queue = self._queue(command.queue)
@@ -360,15 +367,16 @@ class Engine(Waiting):
         if queue.closed:
             return "closed"
         definition = queue.definition
-        if not definition.max_waiting and definition.join_empty and not definition.max_ewt_s:
+        if not definition.max_waiting and not queue.join_absent and not definition.max_ewt_s:
             return ""
         line = self._line(interaction, now)
-        if not self.floor.serves(line):
+        free = self.floor.serves(line)
+        if not free:
             if definition.max_waiting and queue.waiting >= definition.max_waiting:
                 return "full"
             if definition.max_ewt_s and self.ewt(queue, now) > definition.max_ewt_s:
                 return "long"
-        if not definition.join_empty and not self.floor.staffed(line):
+        if queue.join_absent and not free and self._nobody(line, queue.join_absent):
             return "empty"
         return ""
 
@@ -433,6 +441,40 @@ class Engine(Waiting):
                         self._relax_at_once(interaction, now)
                         if definition.leave_empty and self._waits_for_nobody(interaction):
                             self._leave(interaction, "empty", now)
+
+    def _nobody(self, line: Line, absent: int) -> bool:
+        """Whether all who could serve a line are in states that count as nobody."""
+        if not self.floor.staffed(line):
+            return True
+        if absent == OFFLINE:
+            return False
+        if line.direct:
+            assert line.members is not None
+            for name in line.members:
+                agent = self.agents.get(name)
+                if agent is not None and not absent >> agent.state & 1:
+                    return False
+            return True
+        return not self.floor.attended(line, absent)
+
+    def _gather_absent(self) -> None:
+        """Queues were defined: what has to be looked at when an agent changes."""
+        self._absent = 0
+        for queue in self.queues.values():
+            if queue.leave_absent & ~OFFLINE:
+                self._absent |= queue.leave_absent
+        self._look_absent = self._absent != 0
+
+    def _leave_absent(self, now: float) -> None:
+        """Who waits for agents who all count as nobody leaves."""
+        self._look_absent = False
+        for queue in list(self.queues.values()):
+            if not queue.waiting or not queue.leave_absent & ~OFFLINE:
+                continue
+            for line in list(queue.lines.values()):
+                if line.waiting and self._nobody(line, queue.leave_absent):
+                    for interaction in line.interactions():
+                        self._leave(interaction, "empty", now)
 
     def _waits_for_nobody(self, interaction: Interaction) -> bool:
         if interaction.state is not InteractionState.WAITING:

@@ -446,6 +446,10 @@ class Floor:
             return not line.members.isdisjoint(self.present)
         return bool(self.staff.served & line.mask)
 
+    def attended(self, line: Line, absent: int) -> bool:
+        """Whether anybody who is signed in and could serve a line is in none of these states."""
+        return any(not absent >> agent.state & 1 for agent in self.staff.walk(line.mask))
+
     def lines_of(self, mask: int) -> list[Line]:
         """The lines of a mask."""
         return [line for line in self._by_bit if line is not None and line.mask & mask]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.interaction import AssignmentState, InteractionState
+from cicswitch.acd.queue import OFFLINE
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
@@ -40,6 +41,14 @@ def _floor(engine: Engine) -> list[str]:
             wrong.append(f"line {line.key!r}: the mask of waiting is wrong")
         if not standing:
             continue
+        absent = line.queue.leave_absent
+        if absent & ~OFFLINE and not any(
+            not absent >> agent.state & 1
+            and (line.members is None or agent.id in line.members)
+            and (line.direct or line.need.meets(agent.skills))
+            for agent in engine.agents.values()
+        ):
+            wrong.append(f"{standing[0].id} waits for nobody")
         for agent in engine.agents.values():
             if not agent.may_take(line.medium):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp
 from typing import TYPE_CHECKING
 
+from cicswitch.acd.agent import AgentState
 from cicswitch.acd.commands import DefineQueue, FailRule
 from cicswitch.acd.skills import Need, all_of, levels, parse
 
@@ -12,7 +13,19 @@ if TYPE_CHECKING:
     from cicswitch.acd.interaction import Interaction
     from cicswitch.acd.lines import Line
 
-__all__ = ["SELECTIONS", "Queue", "QueueView"]
+__all__ = ["ABSENT", "OFFLINE", "SELECTIONS", "Queue", "QueueView"]
+
+ABSENT = {
+    "offline": (AgentState.OFFLINE,),
+    "paused": (AgentState.PAUSED,),
+    "not-responding": (AgentState.NOT_RESPONDING,),
+    "alerting": (AgentState.ALERTING,),
+    "wrap-up": (AgentState.WRAP_UP,),
+    "interacting": (AgentState.TALKING, AgentState.HOLDING, AgentState.HANDLING),
+    "communicating": (AgentState.COMMUNICATING,),
+}
+"""What may count as nobody being there; `offline` always does, where anything does."""
+OFFLINE = 1 << AgentState.OFFLINE
 
 SELECTIONS = (
     "longest-idle",
@@ -48,6 +61,17 @@ class QueueView:
         self.idle = idle
 
 
+def _absent(names: bool | tuple[str, ...], *, nobody: bool) -> int:
+    """The states that count as nobody; `nobody` is the value that means signed out alone."""
+    if isinstance(names, bool):
+        return OFFLINE if names is nobody else 0
+    states = OFFLINE
+    for name in names:
+        for state in ABSENT.get(name, ()):
+            states |= 1 << state
+    return states
+
+
 class Queue:
     """What the engine holds of a queue. Its settings are copied out of the definition, so that a
     match reads attributes and nothing else."""
@@ -71,6 +95,8 @@ class Queue:
         "handle_s",
         "handle_times",
         "idle_points",
+        "join_absent",
+        "leave_absent",
         "lines",
         "name",
         "need",
@@ -120,6 +146,9 @@ class Queue:
         self.ring_s = definition.ring_s
         self.wrap_up_s = definition.wrap_up_s
         self.offer_to = definition.offer_to
+        self.join_absent = _absent(definition.join_empty, nobody=False)
+        """States that count as nobody, as bits; 0: nobody is asked whether somebody is there."""
+        self.leave_absent = _absent(definition.leave_empty, nobody=True)
         self.plain = self.weight == 1.0 and not self.goal and not self.bound_s
         """Urgency is priority and age alone."""
 

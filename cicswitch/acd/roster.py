@@ -52,6 +52,10 @@ class Roster:
         self._sequence = 0
         self._reservation = 0
         self._defined = 0
+        self._absent = 0
+        """States that make those who wait in some queue leave, when all who serve are in them."""
+        self._look_absent = False
+        """Somebody went into one of them, or began to wait: they have to be looked at."""
 
     # -- what the other half does ----------------------------------------------------------------
 
@@ -96,6 +100,7 @@ class Roster:
         agent.cost = command.cost
         agent.attributes = dict(command.attributes)
         self.floor.join(agent)
+        self._look_absent = self._absent != 0
         self._settle(agent, now)
 
     def _remove_agent(self, command: c.RemoveAgent, now: float) -> None:
@@ -105,6 +110,7 @@ class Roster:
         if agent.presence is not Presence.OFFLINE:
             self._withdraw(agent, Presence.OFFLINE, "", now)
         self.floor.leave(agent)
+        self._look_absent = self._absent != 0
         del self.agents[agent.id]
 
     # -- what is in hand -------------------------------------------------------------------------
@@ -384,6 +390,8 @@ class Roster:
             agent.busy_s += spent_s
         agent.state, agent.since, agent.code = state, now, code
         agent.interaction, agent.queue = interaction, queue
+        if self._absent and self._absent >> state & 1:
+            self._look_absent = True
         self.events.append(
             e.AgentChanged(
                 now, agent.id, state.word, previous.word, spent_s, code, interaction, queue

@@ -12,7 +12,7 @@ from cicswitch.acd.agent import Agent
 from cicswitch.acd.floor import MOST_CANDIDATES, Choose
 from cicswitch.acd.interaction import Interaction, InteractionState
 from cicswitch.acd.lines import Line
-from cicswitch.acd.queue import Queue
+from cicswitch.acd.queue import OFFLINE, Queue
 from cicswitch.acd.roster import Roster
 from cicswitch.acd.skills import ANYBODY, Need, SkillsError, all_of, levels, parse
 from cicswitch.core.errors import Conflict, NotFound
@@ -144,7 +144,7 @@ class Waiting(Roster):
             if agent is not None:
                 self._reserve(interaction, agent, now)
             else:
-                self.floor.wait(direct, interaction)
+                self._wait(direct, interaction)
             return
         line = self._line(interaction, now)
         if interaction.queue.offer_to > 1:
@@ -155,7 +155,12 @@ class Waiting(Roster):
             if chosen is not None:
                 self._reserve(interaction, chosen, now)
         if not interaction.offers:
-            self.floor.wait(line, interaction)
+            self._wait(line, interaction)
+
+    def _wait(self, line: Line, interaction: Interaction) -> None:
+        self.floor.wait(line, interaction)
+        if line.queue.leave_absent & ~OFFLINE:
+            self._look_absent = True
 
     def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
         chooser = self.choosers.get(line.queue.name) if self.choosers else None

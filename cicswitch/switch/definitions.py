@@ -20,7 +20,7 @@ def queue_definition(name: str, queue: QueueConfig) -> acd.DefineQueue:
         rules[outcome.replace("_", "-")] = acd.FailRule(
             then=rule.then, seconds=rule.seconds, code=rule.code
         )
-    weights = queue.weights
+    weights, joins = queue.weights, queue.join_empty
     return acd.DefineQueue(
         queue=name,
         skills=queue.skills,
@@ -63,7 +63,7 @@ def queue_definition(name: str, queue: QueueConfig) -> acd.DefineQueue:
         max_wait_s=queue.max_wait_s,
         max_waiting=queue.max_waiting,
         max_ewt_s=queue.max_ewt_s,
-        join_empty=queue.join_empty == "allow",
+        join_empty=joins if isinstance(joins, tuple) else joins == "allow",
         leave_empty=queue.leave_empty,
         at_close=queue.at_close,
         redial_s=queue.redial_s,

@@ -27,6 +27,8 @@ class Person:
     answered: int = 0
     offered: int = 0
     ready: bool = False
+    away: str = "offline"
+    """What he does while he is not ready."""
     work: str = ""
 
 
@@ -56,6 +58,7 @@ class Naive:
     closed: set[str] = field(default_factory=set)
     count: int = 0
     offers: int = 0
+    left: int = 0
 
     # -- the two choices -------------------------------------------------------------------------
 
@@ -114,11 +117,36 @@ class Naive:
         contact = Contact(
             k.interaction, queue, need, queue.priority + k.priority, k.queued_at, self.count
         )
-        self.contacts[k.interaction] = contact
         if k.away:
             contact.away = True
+        elif self.best_person(contact, now) is None and self.nobody(contact, queue.join_empty):
             return
-        self.place(contact, now)
+        self.contacts[k.interaction] = contact
+        if not k.away:
+            self.place(contact, now)
+
+    def does(self, person: Person) -> str:
+        if person.work:
+            return "interacting" if self.contacts[person.work].answered else "alerting"
+        return "idle" if person.ready else person.away
+
+    def nobody(self, contact: Contact, absent: bool | tuple[str, ...]) -> bool:
+        """Whether all who could serve a contact do what counts as nobody."""
+        if isinstance(absent, bool):
+            return False
+        members = contact.queue.agents
+        return all(
+            self.does(p) in ("offline", *absent)
+            for p in self.people.values()
+            if (not members or p.name in members) and contact.need.meets(p.skills)
+        )
+
+    def leave_empty(self) -> None:
+        """After every command."""
+        for x in list(self.contacts.values()):
+            if not x.agent and not x.away and self.nobody(x, x.queue.leave_empty):
+                del self.contacts[x.name]
+                self.left += 1
 
     def join(self, name: str, now: float) -> None:
         contact = self.contacts[name]
@@ -179,7 +207,7 @@ class Naive:
         person = self.people[contact.agent]
         contact.agent = ""
         self.put_down(person, now)
-        person.ready, person.free_since = False, now
+        person.ready, person.free_since, person.away = False, now, "not-responding"
         other = self.best_person(contact, now)
         if other is not None:
             self.offer(contact, other, now)
@@ -205,3 +233,4 @@ class Naive:
     def pause(self, name: str, now: float) -> None:
         """Only of one who has nothing in hand."""
         self.people[name].ready = False
+        self.people[name].away = "paused"

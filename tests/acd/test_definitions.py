@@ -45,6 +45,8 @@ max_ewt_s = 900
 wrap_up_s = 20
 hours = "office"
 at_close = "leave"
+join_empty = ["paused", "wrap-up"]
+leave_empty = ["interacting"]
 wrap_up = { chat = 5 }
 [[queue.q.ring]]
 after_s = 20
@@ -104,6 +106,8 @@ def test_every_setting_reaches_the_engine(tmp_path: Path) -> None:
         },
         max_ewt_s=900,
         at_close="leave",
+        join_empty=("paused", "wrap-up"),
+        leave_empty=("interacting",),
         redial_s=120,
     )
     assert isinstance(other, c.DefineQueue)

@@ -11,7 +11,7 @@ from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
 from cicswitch.acd.interaction import InteractionState
 from cicswitch.acd.invariants import breaches
-from cicswitch.acd.queue import SELECTIONS
+from cicswitch.acd.queue import ABSENT, SELECTIONS
 from cicswitch.core.errors import CommandError
 from tests.acd.test_engine import Floor, agents, call, queue
 
@@ -29,6 +29,9 @@ RULES = st.dictionaries(
     ),
     max_size=2,
 )
+EMPTY = st.booleans() | st.lists(
+    st.sampled_from(sorted(ABSENT)), min_size=1, max_size=3, unique=True
+).map(tuple)
 RINGS = st.lists(
     st.builds(
         c.Ring,
@@ -106,7 +109,8 @@ class AnyCommands(RuleBasedStateMachine):
         select=st.sampled_from(SELECTIONS),
         ageing=st.sampled_from([0.0, 0.5, 2.0]),
         limits=st.tuples(st.integers(0, 3), st.integers(0, 20)),
-        flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+        flags=st.tuples(st.booleans(), st.booleans()),
+        empty=st.tuples(EMPTY, EMPTY),
         offer_to=st.integers(1, 3),
         bound_s=st.sampled_from([0.0, 0.0, 4.0]),
         goal=st.sampled_from([0.0, 0.8]),
@@ -123,7 +127,8 @@ class AnyCommands(RuleBasedStateMachine):
         select: str,
         ageing: float,
         limits: tuple[int, int],
-        flags: tuple[bool, bool, bool, bool],
+        flags: tuple[bool, bool],
+        empty: tuple[bool | tuple[str, ...], bool | tuple[str, ...]],
         offer_to: int,
         bound_s: float,
         goal: float,
@@ -145,10 +150,10 @@ class AnyCommands(RuleBasedStateMachine):
                 goal=goal,
                 max_waiting=limits[0],
                 max_wait_s=limits[1],
-                join_empty=flags[0],
-                leave_empty=flags[1],
-                at_close="leave" if flags[3] else "stay",
-                exhausted="leave" if flags[2] else "wait",
+                join_empty=empty[0],
+                leave_empty=empty[1],
+                at_close="leave" if flags[1] else "stay",
+                exhausted="leave" if flags[0] else "wait",
                 wrap_up_s=limits[1],
                 wrap_up={"chat": 2.0},
                 patience_s=5,

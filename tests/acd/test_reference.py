@@ -26,7 +26,7 @@ class Both:
         self.now = 1000.0
         self.count = 0
         self.decisions: list[tuple[str, str]] = []
-        self.closed = 0
+        self.closed = self.empty = 0
         for number in range(6):
             self.define(
                 c.DefineQueue(
@@ -43,6 +43,8 @@ class Both:
                     ring_s=1e9,
                     on_fail={"rejected": c.FailRule()},
                     at_close=("stay", "leave")[number % 2],
+                    join_empty=("paused", "not-responding") if number == 1 else True,
+                    leave_empty=("paused", "interacting") if number == 2 else False,
                 )
             )
         for number in range(30):
@@ -135,7 +137,9 @@ class Both:
                 naive.ready(person.name, now)
             else:
                 self.sign_in(person.name)
+        naive.leave_empty()
         for event in self.engine.take_events():
+            self.empty += isinstance(event, e.InteractionLeft) and event.outcome == "empty"
             if isinstance(event, e.Reserved):
                 self.decisions.append((event.interaction, event.agent))
 
@@ -150,4 +154,5 @@ def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
         both.naive.decisions.clear()
     assert both.naive.offers > EVENTS // 10
     assert both.closed > 100
+    assert both.empty == both.naive.left
     assert both.engine.breached == 0
