@@ -237,6 +237,7 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     capacity: dict[Medium, Annotated[int, Meta(ge=0, le=100)]] = {}
     interrupted_by: dict[Medium, tuple[Medium, ...]] = {}
     signed_in: bool = False
+    auto_answer: bool = False
 
 
 class WeightsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -331,6 +332,9 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     record: bool = True
     hours: str = ""
     at_close: Literal["stay", "leave"] = "stay"
+    preview_s: Annotated[int, Meta(ge=0, le=300)] = 0
+    preview_prompt: str = ""
+    preview_say: str = ""
     segments: dict[str, int] = {}
 
 
@@ -584,6 +588,7 @@ def _references(config: Config, decoder: Decoder) -> None:
         trunk = queue.callback.trunk
         if trunk and trunk not in config.trunk:
             decoder.unknown(("queue", name, "callback", "trunk"), "a trunk", trunk, config.trunk)
+        _preview(name, queue, decoder)
         for segment in queue.segments:
             if segment not in config.segment:
                 key = ("queue", name, "segments", segment)
@@ -593,6 +598,21 @@ def _references(config: Config, decoder: Decoder) -> None:
                 find(queue.policy, {})
             except LookupError as error:
                 decoder.add(("queue", name, "policy"), str(error), "MODULE:FUNCTION")
+
+
+_PREVIEW = frozenset(("queue", "caller", "caller_name", "called", "segment"))
+
+
+def _preview(name: str, queue: QueueConfig, decoder: Decoder) -> None:
+    """What agents are told before the customer."""
+    for key in ("preview_prompt", "preview_say"):
+        if getattr(queue, key) and not queue.preview_s:
+            decoder.add(("queue", name, key), "no preview_s", "the seconds to decide in beside it")
+    if queue.preview_prompt and queue.preview_say:
+        decoder.add(("queue", name, "preview_say"), "preview_prompt too", "one of them")
+    for variable in re.findall(r"\{([^{}]*)\}", queue.preview_say):
+        if variable not in _PREVIEW:
+            decoder.unknown(("queue", name, "preview_say"), "a variable", variable, _PREVIEW)
 
 
 def _need(config: Config, name: str, queue: QueueConfig, decoder: Decoder) -> Need:

@@ -93,11 +93,13 @@ class Legs(Protocol):
         caller_name: str = "",
         near: str | None = None,
         codec: str = "",
+        auto_answer: bool = False,
     ) -> Sequence[Leg]:
         """Call `NUMBER` of a device, or `TRUNK:NUMBER`: a leg for each contact that is known.
 
-        `near` puts the media beside that leg's; `codec` is offered first. Raises
-        `LegsUnavailable`. Events of a leg come only after this has returned.
+        `near` puts the media beside that leg's; `codec` is offered first; `auto_answer` asks the
+        device to answer by itself. Raises `LegsUnavailable`. Events of a leg come only after this
+        has returned.
         """
 
     def is_device(self, number: str) -> bool:

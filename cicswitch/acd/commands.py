@@ -22,6 +22,7 @@ __all__ = [
     "Move",
     "Open",
     "Pause",
+    "Preview",
     "Prioritise",
     "Ready",
     "Reject",
@@ -255,6 +256,14 @@ class Accept(Struct, frozen=True, tag=True):
     reservation: int
 
 
+class Preview(Struct, frozen=True, tag=True):
+    """The agent has answered and looks at what it is: he has so many seconds from now, and the
+    others who ring are let go."""
+
+    reservation: int
+    seconds: float
+
+
 class Reject(Struct, frozen=True, tag=True):
     """The offer failed: `rejected`, `busy` or `unreachable`."""
 
@@ -346,6 +355,7 @@ Command = (
     | Move
     | Prioritise
     | Accept
+    | Preview
     | Reject
     | Hold
     | Resume

@@ -70,6 +70,7 @@ class Engine(Waiting):
             c.Move: self._move_command,
             c.Prioritise: self._prioritise,
             c.Accept: self._accept,
+            c.Preview: self._preview,
             c.Reject: self._reject,
             c.Hold: self._hold,
             c.Resume: self._resume,
@@ -523,6 +524,28 @@ class Engine(Waiting):
         offer = self.reservations.get(number)
         if offer is not None:
             self._fail(offer, "timed-out", now)
+
+    def _preview(self, command: c.Preview, now: float) -> None:
+        offer = self._reserved(command.reservation)
+        if offer.previewing:
+            raise Conflict(f"reservation {offer.number} is being looked at")
+        interaction = offer.interaction
+        offer.previewing = True
+        if offer.timer is not None:
+            offer.timer.cancel()
+        deadline = now + command.seconds
+        offer.timer = self.wheel.at(deadline, self._not_answered, offer.number)
+        self.events.append(
+            e.PreviewBegan(
+                *(now, offer.number, interaction.id, interaction.queue.name),
+                *(offer.agent.id, deadline),
+            )
+        )
+        others = [other for other in interaction.offers if other is not offer]
+        for other in others:
+            self._end_offer(other, "rescinded", now)
+        for other in others:
+            self._settle(other.agent, now)
 
     def _reject(self, command: c.Reject, now: float) -> None:
         self._fail(self._reserved(command.reservation), command.cause, now)

@@ -18,6 +18,7 @@ __all__ = [
     "InteractionQueued",
     "InvariantBroken",
     "PolicyFailed",
+    "PreviewBegan",
     "QueueClosed",
     "QueueOpened",
     "QueueRefused",
@@ -101,6 +102,17 @@ class InteractionMoved(Struct, frozen=True, tag=True, gc=False):
 
 class Reserved(Struct, frozen=True, tag=True, gc=False):
     """An agent was chosen and has until `deadline` to answer."""
+
+    at: float
+    reservation: int
+    interaction: str
+    queue: str
+    agent: str
+    deadline: float
+
+
+class PreviewBegan(Struct, frozen=True, tag=True, gc=False):
+    """The agent has answered, and has until `deadline` to take it or not."""
 
     at: float
     reservation: int
@@ -210,6 +222,7 @@ AcdEvent = (
     | Relaxed
     | InteractionMoved
     | Reserved
+    | PreviewBegan
     | ReservationEnded
     | InteractionConnected
     | InteractionLeft

@@ -213,6 +213,7 @@ class Assignment:
         "interaction",
         "medium",
         "number",
+        "previewing",
         "queue",
         "silent",
         "since",
@@ -229,6 +230,8 @@ class Assignment:
         self.queue = queue
         self.medium = interaction.medium
         self.state = AssignmentState.ALERTING
+        self.previewing = False
+        """He has answered, and hears who it is."""
         self.silent = False
         """A chat in which nobody says anything takes no capacity."""
         self.since = now

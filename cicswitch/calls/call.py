@@ -58,6 +58,7 @@ class Call:
         "phase",
         "place",
         "playing",
+        "preview",
         "queue",
         "queued_at",
         "record",
@@ -101,6 +102,8 @@ class Call:
         self.agent = ""
         self.offers: dict[int, list[str]] = {}
         """Reservations that ring, and their legs."""
+        self.preview: Any = None
+        """The agent who has answered and hears who it is (`switch.preview.Preview`)."""
         self.connected = False
         """An agent handles it: the ACD must be told when the talk ends."""
         self.music = ""

@@ -39,6 +39,7 @@ from cicswitch.switch.environment import Environment
 from cicswitch.switch.features import FeatureCodes
 from cicswitch.switch.listening import Listening
 from cicswitch.switch.opening import Opening
+from cicswitch.switch.preview import Previews
 from cicswitch.switch.queueing import Queueing
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.transfers import Transfers
@@ -85,6 +86,7 @@ class Conductor:
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
+        self.previews = Previews(self)
         self.callbacks = Callbacks(self)
         self.subscribers.append(self.callbacks.feed)
         self.waiting = Waiting(self)
@@ -491,7 +493,12 @@ class Conductor:
 
     def _digit(self, event: ev.LegDigit) -> None:
         call = self.by_leg.get(event.leg)
-        if call is None or event.leg != call.customer.id:
+        if call is None:
+            return
+        if call.preview is not None and event.leg == call.preview.leg.id:
+            self.previews.key(call, event.digit)
+            return
+        if event.leg != call.customer.id:
             return
         if call.phase is Phase.VOICEMAIL and call.voicemail and event.digit == call.voicemail[2]:
             self.steps.end_voicemail(call)
@@ -510,7 +517,12 @@ class Conductor:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
         call = self.by_leg.get(event.leg)
-        if call is None or call.playing != event.play_id:
+        if call is None:
+            return
+        if call.preview is not None and call.preview.play_id == event.play_id:
+            self.previews.played(call)
+            return
+        if call.playing != event.play_id:
             return
         call.playing = ""
         if event.error:

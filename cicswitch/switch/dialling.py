@@ -47,13 +47,14 @@ class Dialling:
     def ring(self, call: Call, target: str, *, seize: bool = True) -> Sequence[Leg]:
         """Call one target; no legs if that is impossible, and `call.failure` says why."""
         c = self._c
-        device = target
+        device, auto_answer = target, False
         if target.startswith("agent:"):
             agent = c.env.config.agent.get(target.removeprefix("agent:"))
             if agent is None:
                 call.failure = call.failure or Reason.NOT_FOUND
                 return ()
             device = agent.device
+            auto_answer = agent.auto_answer and not seize
         try:
             legs: Sequence[Leg] = c.env.legs.originate(
                 c.now,
@@ -62,6 +63,7 @@ class Dialling:
                 caller_name=call.caller_name,
                 near=call.customer.id,
                 codec=call.customer.codec,
+                auto_answer=auto_answer,
             )
         except LegsUnavailable as error:
             call.failure = call.failure or error.reason

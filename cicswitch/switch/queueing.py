@@ -115,6 +115,11 @@ class Queueing:
 
     def leg_failed(self, call: Call, event: ev.LegEnded) -> None:
         """A leg to an agent's device ended; with the last of them the offer has failed."""
+        preview = call.preview
+        if preview is not None and preview.leg.id == event.leg:
+            self._c.previews.end(call)
+            self.declined(call, preview.reservation)  # he has hung up
+            return
         for reservation, legs in call.offers.items():
             if event.leg in legs:
                 legs.remove(event.leg)
@@ -132,6 +137,14 @@ class Queueing:
         """The device answered; if the offer is over by now, the agent is let go."""
         c = self._c
         reservation = next((n for n, legs in call.offers.items() if leg.id in legs), 0)
+        offer = c.engine.reservations.get(reservation)
+        if offer is not None and c.previews.begin(call, leg, reservation, offer.agent.id):
+            return
+        self.accept(call, leg, reservation)
+
+    def accept(self, call: Call, leg: Leg, reservation: int) -> None:
+        """The agent has taken the call; if the offer is over by now, he is let go."""
+        c = self._c
         call.offers.pop(reservation, None)
         if not self._try(acd.Accept(reservation)):
             call.ringing.pop(leg.id, None)
@@ -150,12 +163,20 @@ class Queueing:
         c.listening.stop(call)
         c.connect(call, leg)
 
+    def declined(self, call: Call, reservation: int) -> None:
+        """The agent has looked at it and does not take it."""
+        for leg_id in call.offers.pop(reservation, ()):
+            call.ringing.pop(leg_id, None)
+        self._try(acd.Reject(reservation))
+
     def reservation_ended(self, event: acd_events.ReservationEnded) -> None:
         """The offer is over without an answer: stop the agent's phone."""
         call = self._c.calls.get(event.interaction)
         reason = _CANCELS.get(event.outcome)
         if call is None or reason is None:
             return
+        if call.preview is not None and call.preview.reservation == event.reservation:
+            self._c.previews.end(call)
         for leg_id in call.offers.pop(event.reservation, ()):
             leg = call.ringing.pop(leg_id, None)
             if leg is not None:
@@ -181,6 +202,7 @@ class Queueing:
             return
         call.phase = Phase.DIALPLAN  # so that the queue's word of it finds nobody who waits
         call.offers.clear()
+        c.previews.end(call)
         c.dialling.stop_ringing(call, Reason.CANCELLED)
         self._try(acd.Leave(call.id, "exit"))
         self._out(call)
@@ -228,6 +250,7 @@ class Queueing:
         elif call.phase is Phase.QUEUED and call.id in self._c.engine.interactions:
             self._try(acd.Leave(call.id, "abandoned"))
             call.offers.clear()
+            self._c.previews.end(call)
 
     def _try(self, command: acd.Command) -> bool:
         """A command that may come too late; whoever came first has won."""

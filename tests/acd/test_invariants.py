@@ -242,12 +242,14 @@ class AnyCommands(RuleBasedStateMachine):
 
     @rule(
         number=st.integers(0, 3),
-        answer=st.sampled_from(["accept", "accept", "rejected", "busy", "unreachable"]),
+        answer=st.sampled_from(["accept", "accept", "preview", "rejected", "busy", "unreachable"]),
     )
     def answer(self, number: int, answer: str) -> None:
         for reservation in list(self.reserved)[number : number + 1]:
             if answer == "accept":
                 self.do(c.Accept(reservation))
+            elif answer == "preview":
+                self.do(c.Preview(reservation, 9.0))
             else:
                 self.do(c.Reject(reservation, answer))
 

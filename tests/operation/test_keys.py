@@ -687,6 +687,10 @@ ELSEWHERE = {
         ("segment.numbers", "segment.file", "segment.priority", "queue.segments"),
         "tests/test_segments.py",
     ),
+    **dict.fromkeys(
+        ("agent.auto_answer", "queue.preview_s", "queue.preview_prompt", "queue.preview_say"),
+        "tests/journeys/test_preview.py",
+    ),
     "queue.hours": "tests/journeys/test_opening.py",
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",

@@ -371,6 +371,7 @@ class SipStack:
         caller_name: str = "",
         near: str | None = None,
         codec: str = "",
+        auto_answer: bool = False,
     ) -> Sequence[SipLeg]:
         """See `ports.Legs`."""
         self.now = now
@@ -378,7 +379,9 @@ class SipStack:
             near = None
         where, colon, number = target.partition(":")
         if colon and where != "device":
-            return [self._call_trunk(now, where, number, caller, caller_name, near, codec)]
+            return [
+                self._call_trunk(now, where, number, caller, caller_name, near, codec, auto_answer)
+            ]
         device = number if colon else target
         if device not in self.devices:
             raise LegsUnavailable(Reason.NOT_FOUND)
@@ -386,7 +389,7 @@ class SipStack:
         if not bindings:
             raise LegsUnavailable(Reason.UNAVAILABLE)
         return [
-            self._call_binding(now, device, binding, caller, caller_name, near, codec)
+            self._call_binding(now, device, binding, caller, caller_name, near, codec, auto_answer)
             for binding in bindings
         ]
 
@@ -399,6 +402,7 @@ class SipStack:
         caller_name: str,
         near: str | None,
         codec: str,
+        auto_answer: bool,
     ) -> SipLeg:
         trunk = self.trunks.by_name.get(name)
         if trunk is None or not number:
@@ -418,6 +422,7 @@ class SipStack:
             trunk.config.codecs or self._config.media.codecs,
             codec,
             credentials=trunk.credentials,
+            auto_answer=auto_answer,
         )
         trunk.calls += 1
         self._trunk_calls[leg.id] = trunk
@@ -432,6 +437,7 @@ class SipStack:
         caller_name: str,
         near: str | None,
         codec: str,
+        auto_answer: bool,
     ) -> SipLeg:
         assert binding.flow is not None
         return self._call(
@@ -445,6 +451,7 @@ class SipStack:
             codec,
             to=f"<sip:{device}@{binding.aor.partition('@')[2]}>",
             route=binding.path,
+            auto_answer=auto_answer,
         )
 
     def _call(
@@ -461,6 +468,7 @@ class SipStack:
         to: str = "",
         route: Sequence[str] = (),
         credentials: Any = None,
+        auto_answer: bool = False,
     ) -> SipLeg:
         leg = SipLeg(self, self._names.name(), peer)
         if near is not None:
@@ -479,6 +487,7 @@ class SipStack:
             to,
             leg.offer(),
             route=route,
+            headers=_auto_answer(flow) if auto_answer else (),
             credentials=credentials,
             data=leg,
             max_forwards=leg.max_forwards,
@@ -589,3 +598,14 @@ class SipStack:
 def _from(caller: str, name: str, domain: str) -> str:
     user = f"{escape_user(caller)}@" if caller else "anonymous@"
     return str(NameAddr(name, f"sip:{user}{domain}", {}))
+
+
+def _auto_answer(flow: Flow) -> tuple[tuple[str, str], ...]:
+    """What asks a phone to answer by itself: "Answer-Mode: Auto" (RFC 5373, section 4.3), and the
+    two that phones know who do not know that."""
+    host = flow.listener.sent_by
+    return (
+        ("Answer-Mode", "Auto"),
+        ("Call-Info", f"<sip:{host}>;answer-after=0"),
+        ("Alert-Info", f"<http://{host}>;info=alert-autoanswer"),
+    )
