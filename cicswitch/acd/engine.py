@@ -32,7 +32,7 @@ from cicswitch.acd.invariants import Patrol
 from cicswitch.acd.lines import Line
 from cicswitch.acd.queue import OFFLINE, Queue, QueueView
 from cicswitch.acd.skills import SkillsError, parse
-from cicswitch.acd.waiting import Waiting
+from cicswitch.acd.waiting import Waiting, urgency
 from cicswitch.core.errors import Conflict
 
 __all__ = ["Engine", "QueueView"]
@@ -199,12 +199,6 @@ class Engine(Waiting):
                 ahead += 1
         return ahead + 1
 
-    def waiting(self, queue: str) -> list[Interaction]:
-        """All that wait in a queue, most urgent first. Raises `NotFound`."""
-        lines = self._queue(queue).lines.values()
-        found = [interaction for line in lines for interaction in line.interactions()]
-        return sorted(found, key=_urgency)
-
     # -- queues ----------------------------------------------------------------------------------
 
     def _define_queue(self, command: c.DefineQueue, now: float) -> None:
@@ -215,7 +209,7 @@ class Engine(Waiting):
         queue = self.queues.get(command.queue)
         if queue is None:
             self.queues[command.queue] = Queue(command)
-            self._gather_absent()
+            self._gather(now)
             return
         waiting = self.waiting(command.queue)
         for interaction in waiting:
@@ -223,13 +217,15 @@ class Engine(Waiting):
         for line in list(queue.lines.values()):
             self.floor.close(line)
         queue.define(command)
-        self._gather_absent()
+        self._gather(now)
         # What is being offered goes to the new lines if it comes back.
         for interaction in (*waiting, *self._offered(queue), *queue.away.values()):
             self._rejudge(interaction, now)
-        for interaction in sorted(waiting, key=_urgency):
+        for interaction in sorted(waiting, key=urgency):
             self._place(interaction, now)
             self._relax_at_once(interaction, now)
+        for interaction in self._offered(queue):
+            self._fill(interaction, now)
         if queue.closed and command.at_close == "leave":
             for interaction in self.waiting(command.queue):
                 self._leave(interaction, "closed", now)
@@ -268,7 +264,7 @@ class Engine(Waiting):
         # What is being handled keeps the queue's settings.
         del self.queues[queue.name]
         self.choosers.pop(queue.name, None)
-        self._gather_absent()
+        self._gather(now)
 
     def _close_queue(self, command: c.Close, now: float) -> None:
         queue = self._queue(command.queue)
@@ -458,13 +454,15 @@ class Engine(Waiting):
             return True
         return not self.floor.attended(line, absent)
 
-    def _gather_absent(self) -> None:
+    def _gather(self, now: float) -> None:
         """Queues were defined: what has to be looked at when an agent changes."""
         self._absent = 0
         for queue in self.queues.values():
             if queue.leave_absent & ~OFFLINE:
                 self._absent |= queue.leave_absent
         self._look_absent = self._absent != 0
+        self._judging = [queue for queue in self.queues.values() if queue.ewt_least]
+        self._judge_soon(now)
 
     def _leave_absent(self, now: float) -> None:
         """Who waits for agents who all count as nobody leaves."""
@@ -496,6 +494,9 @@ class Engine(Waiting):
         assignment = Assignment(number, interaction, agent, queue, now)
         interaction.offers.append(assignment)
         interaction.agent = interaction.offers[0].agent.id
+        if queue.offer_to > 1:
+            interaction.rung.append(agent.id)
+            self._note_short(interaction)
         self.reservations[number] = assignment
         agent.offered = number
         self._take_in_hand(agent, assignment, now)
@@ -508,6 +509,8 @@ class Engine(Waiting):
         del self.reservations[offer.number]
         interaction = offer.interaction
         interaction.offers.remove(offer)
+        if interaction.queue.offer_to > 1 or self.ringing_short:
+            self._note_short(interaction)
         interaction.agent = interaction.offers[0].agent.id if interaction.offers else ""
         if offer.timer is not None:
             offer.timer.cancel()
@@ -531,6 +534,7 @@ class Engine(Waiting):
             raise Conflict(f"reservation {offer.number} is being looked at")
         interaction = offer.interaction
         offer.previewing = True
+        self.ringing_short.pop(interaction.id, None)
         if offer.timer is not None:
             offer.timer.cancel()
         deadline = now + command.seconds
@@ -561,8 +565,12 @@ class Engine(Waiting):
 
     def _return(self, interaction: Interaction, now: float) -> None:
         """Back into line at the same place, once no offer is left."""
-        if interaction.offers or interaction.state is not InteractionState.RESERVED:
+        if interaction.state is not InteractionState.RESERVED:
             return
+        if interaction.offers:
+            self._fill(interaction, now)
+            return
+        interaction.rung.clear()
         interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RETURN)
         self._place(interaction, now)
         if interaction.state is not InteractionState.WAITING:
@@ -657,7 +665,3 @@ class Engine(Waiting):
             return self.reservations[number]
         except KeyError:
             raise Conflict(f"reservation {number} is over") from None
-
-
-def _urgency(interaction: Interaction) -> tuple[float, int]:
-    return interaction.key, interaction.sequence

@@ -379,8 +379,11 @@ class Floor:
                 break
         return found
 
-    def work_for(self, agent: Agent, now: float) -> tuple[Line, Interaction] | None:
-        """The most urgent interaction that an agent may take, and its line."""
+    def work_for(
+        self, agent: Agent, now: float, passed: int = 0
+    ) -> tuple[Line, Interaction] | None:
+        """The most urgent interaction that an agent may take, and its line; none of the lines of
+        the mask `passed`."""
         best: Interaction | None = None
         best_line: Line | None = None
         most = late = 0.0
@@ -391,7 +394,7 @@ class Floor:
         if (profile.bits | agent.own_bits) & self.waiting:
             for lines in (profile.lines, agent.own_lines):
                 for line in lines:
-                    if not line.waiting:
+                    if not line.waiting or (passed and line.mask & passed):
                         continue
                     if line.medium != medium:
                         medium = line.medium

@@ -99,6 +99,7 @@ class Interaction:
         "queued_at",
         "ring",
         "ring_timer",
+        "rung",
         "segment",
         "sequence",
         "state",
@@ -152,6 +153,8 @@ class Interaction:
         """Agents whom the rings added to the queue's."""
         self.offers: list[Assignment] = []
         """The reservations that are pending, in the order in which they were made."""
+        self.rung: list[str] = []
+        """Agents who were offered it since it stood in line last, where several ring."""
         self.assignment: Assignment | None = None
         """That of the agent who has it."""
         self.agent = ""

@@ -131,6 +131,21 @@ def _interactions(engine: Engine, now: float) -> list[str]:
             wrong.append(f"reservation {number} is not its interaction's")
         if engine.interactions.get(offer.interaction.id) is not offer.interaction:
             wrong.append(f"reservation {number} is for an interaction that is gone")
+    wrong += [
+        f"{name} rings at too few, and is gone"
+        for name, interaction in engine.ringing_short.items()
+        if engine.interactions.get(name) is not interaction
+    ]
+    for name, interaction in engine.ringing_short.items():
+        rings_in = engine.line_of(interaction, now)
+        wrong += [
+            f"{agent.id} is free and {name} does not ring at him"
+            for agent in engine.agents.values()
+            if agent.id not in interaction.rung
+            and agent.may_take(rings_in.medium)
+            and (rings_in.members is None or agent.id in rings_in.members)
+            and rings_in.need.meets(agent.skills)
+        ]
     for interaction in engine.interactions.values():
         wrong += _interaction(engine, interaction, now)
         if interaction.state is InteractionState.WAITING:
@@ -151,6 +166,15 @@ def _interaction(engine: Engine, interaction: Interaction, now: float) -> list[s
     away = interaction.queue.away.get(interaction.id) is interaction
     if away != (state is InteractionState.AWAY):
         wrong.append(f"{interaction.id} is {state.name}; its queue says otherwise")
+    short = interaction.id in engine.ringing_short
+    wants = interaction.queue.offer_to
+    if (
+        state is InteractionState.RESERVED
+        and len(interaction.offers) < wants
+        and not interaction.prefer
+        and not interaction.offers[0].previewing
+    ) != short:
+        wrong.append(f"{interaction.id} rings at {len(interaction.offers)} of {wants} agents")
     timers = (interaction.timer, interaction.ring_timer, interaction.patience)
     if any(timer and timer.active and timer.due < now - _LATE_S for timer in timers):
         wrong.append(f"{interaction.id} is past a deadline")

@@ -12,6 +12,7 @@ from cicswitch.acd.skills import Need, all_of, levels, parse
 if TYPE_CHECKING:
     from cicswitch.acd.interaction import Interaction
     from cicswitch.acd.lines import Line
+    from cicswitch.core.timers import Timer
 
 __all__ = ["ABSENT", "OFFLINE", "SELECTIONS", "Queue", "QueueView"]
 
@@ -89,6 +90,7 @@ class Queue:
         "bound_s",
         "closed",
         "definition",
+        "ewt_least",
         "goal",
         "goal_points",
         "goal_s",
@@ -96,6 +98,7 @@ class Queue:
         "handle_times",
         "idle_points",
         "join_absent",
+        "judged",
         "leave_absent",
         "lines",
         "name",
@@ -119,6 +122,8 @@ class Queue:
         """Those who have a place and whose customer is not there."""
         self.closed = False
         """It takes nobody; a new definition does not open it."""
+        self.judged: Timer | None = None
+        """Looks at the rings that wait for the estimated wait, once that may have grown."""
         self.handle_s = 180.0
         """Mean seconds of handling, wrap-up included; recent ones count most."""
         self.handle_times: list[float] = []
@@ -146,6 +151,9 @@ class Queue:
         self.ring_s = definition.ring_s
         self.wrap_up_s = definition.wrap_up_s
         self.offer_to = definition.offer_to
+        waits = [ring.ewt_s for ring in definition.rings if ring.ewt_s]
+        self.ewt_least = min(waits) if waits else 0.0
+        """The shortest estimated wait that a ring waits for; 0: none does."""
         self.join_absent = _absent(definition.join_empty, nobody=False)
         """States that count as nobody, as bits; 0: nobody is asked whether somebody is there."""
         self.leave_absent = _absent(definition.leave_empty, nobody=True)

@@ -27,6 +27,8 @@ __all__ = ["Roster"]
 
 _LEAST_REST_S = 1.0
 """An agent who failed an offer and stays ready is not offered the same one again at once."""
+_JUDGE_S = 5.0
+"""Rings that wait for the estimated wait are looked at so long after it may have grown."""
 _AT_WORK = (
     AgentState.ALERTING,
     AgentState.TALKING,
@@ -52,6 +54,10 @@ class Roster:
         self._sequence = 0
         self._reservation = 0
         self._defined = 0
+        self.ringing_short: dict[str, Interaction] = {}
+        """Those that ring at fewer agents than their queue wants."""
+        self._judging: list[Queue] = []
+        """Queues with rings that wait for the estimated wait."""
         self._absent = 0
         """States that make those who wait in some queue leave, when all who serve are in them."""
         self._look_absent = False
@@ -74,6 +80,16 @@ class Roster:
     def _leave_if_empty(self, now: float) -> None:
         """Somebody signed out."""
         raise NotImplementedError
+
+    def _judge(self, now: float, queue: str) -> None:
+        """Look at the rings of a queue that wait for the estimated wait."""
+        raise NotImplementedError
+
+    def _judge_soon(self, now: float) -> None:
+        """The estimated wait of some queue may be longer than it was."""
+        for queue in self._judging:
+            if queue.judged is None and queue.waiting:
+                queue.judged = self.wheel.at(now + _JUDGE_S, self._judge, queue.name)
 
     # -- definitions -----------------------------------------------------------------------------
 
@@ -101,6 +117,7 @@ class Roster:
         agent.attributes = dict(command.attributes)
         self.floor.join(agent)
         self._look_absent = self._absent != 0
+        self._judge_soon(now)
         self._settle(agent, now)
 
     def _remove_agent(self, command: c.RemoveAgent, now: float) -> None:
@@ -111,6 +128,7 @@ class Roster:
             self._withdraw(agent, Presence.OFFLINE, "", now)
         self.floor.leave(agent)
         self._look_absent = self._absent != 0
+        self._judge_soon(now)
         del self.agents[agent.id]
 
     # -- what is in hand -------------------------------------------------------------------------
@@ -160,6 +178,8 @@ class Roster:
         seconds = assignment.queue.wrap_up_for(assignment.medium)
         assignment.state = ASSIGNMENT_TABLE.next(assignment.state, AssignmentInput.FINISH)
         assignment.queue.handled(now - assignment.interaction.connected_at)
+        if assignment.queue.ewt_least:
+            self._judge_soon(now)
         assignment.since = now
         if seconds <= 0:
             self._end_wrap_up(assignment, now)
@@ -392,6 +412,8 @@ class Roster:
         agent.interaction, agent.queue = interaction, queue
         if self._absent and self._absent >> state & 1:
             self._look_absent = True
+        if self._judging and state is AgentState.OFFLINE:
+            self._judge_soon(now)
         self.events.append(
             e.AgentChanged(
                 now, agent.id, state.word, previous.word, spent_s, code, interaction, queue

@@ -6,6 +6,8 @@ gives an agent what waits, and the rings and preferred agents change what is ask
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.agent import Agent
@@ -17,9 +19,11 @@ from cicswitch.acd.roster import Roster
 from cicswitch.acd.skills import ANYBODY, Need, SkillsError, all_of, levels, parse
 from cicswitch.core.errors import Conflict, NotFound
 
-__all__ = ["Waiting"]
+__all__ = ["Waiting", "urgency"]
 
 _NEEDS = 4096
+_NOBODY = "it named nobody of those who are free"
+_MOST_JUDGED = 50
 
 
 class Waiting(Roster):
@@ -144,7 +148,7 @@ class Waiting(Roster):
             if agent is not None:
                 self._reserve(interaction, agent, now)
             else:
-                self._wait(direct, interaction)
+                self._wait(direct, interaction, now)
             return
         line = self._line(interaction, now)
         if interaction.queue.offer_to > 1:
@@ -155,12 +159,14 @@ class Waiting(Roster):
             if chosen is not None:
                 self._reserve(interaction, chosen, now)
         if not interaction.offers:
-            self._wait(line, interaction)
+            self._wait(line, interaction, now)
 
-    def _wait(self, line: Line, interaction: Interaction) -> None:
+    def _wait(self, line: Line, interaction: Interaction, now: float) -> None:
         self.floor.wait(line, interaction)
         if line.queue.leave_absent & ~OFFLINE:
             self._look_absent = True
+        if line.queue.ewt_least and line.queue.judged is None:
+            self._judge_soon(now)
 
     def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
         chooser = self.choosers.get(line.queue.name) if self.choosers else None
@@ -176,9 +182,8 @@ class Waiting(Roster):
         else:
             if chosen is not None and chosen in candidates:
                 return chosen
-            reason = "it named nobody of those who are free"
-        self.policy_failures += 1
-        self.events.append(e.PolicyFailed(now, line.queue.name, interaction.id, reason[:500]))
+            reason = _NOBODY
+        self._policy_failed(interaction, reason, now)
         return candidates[0]
 
     def _direct_agent(self, line: Line) -> Agent | None:
@@ -202,10 +207,96 @@ class Waiting(Roster):
         while True:
             found = self.floor.work_for(agent, now)
             if found is None:
+                if self.ringing_short:
+                    self._ring_too(agent, now)
                 return
+            if self.choosers:
+                found = self._asked_work(agent, found, now)
             line, interaction = found
             self.floor.take(line, interaction)
             self._reserve(interaction, agent, now)
+
+    def _ring_too(self, agent: Agent, now: float) -> None:
+        """An agent is free and nothing waits for him: he joins those at whom something rings."""
+        for interaction in sorted(self.ringing_short.values(), key=_more_urgent(now)):
+            line = self._line(interaction, now)
+            if self._may_ring(line, interaction, agent):
+                self._reserve(interaction, agent, now)
+
+    def _may_ring(self, line: Line, interaction: Interaction, agent: Agent) -> bool:
+        profile = agent.profile
+        return (
+            profile is not None
+            and bool((profile.bits | agent.own_bits) & line.mask)
+            and agent.id not in interaction.rung
+            and agent.may_take(line.medium)
+        )
+
+    def _note_short(self, interaction: Interaction) -> None:
+        """Whether it rings at fewer agents than its queue wants."""
+        offers = interaction.offers
+        if (
+            offers
+            and interaction.state is InteractionState.RESERVED
+            and len(offers) < interaction.queue.offer_to
+            and not interaction.prefer
+            and not offers[0].previewing
+        ):
+            self.ringing_short[interaction.id] = interaction
+        else:
+            self.ringing_short.pop(interaction.id, None)
+
+    def _fill(self, interaction: Interaction, now: float) -> None:
+        """Something has changed for what rings: others who are free may ring too."""
+        self._note_short(interaction)
+        if interaction.id not in self.ringing_short:
+            return
+        line = self._line(interaction, now)
+        most = interaction.queue.offer_to + len(interaction.rung)
+        for agent in self.floor.agents_for(line, most):
+            if len(interaction.offers) >= interaction.queue.offer_to:
+                return
+            if self._may_ring(line, interaction, agent):
+                self._reserve(interaction, agent, now)
+
+    def _asked_work(
+        self, agent: Agent, found: tuple[Line, Interaction], now: float
+    ) -> tuple[Line, Interaction]:
+        """What an agent who is free gets, where policies in Python have a word in it.
+
+        One that answers None would rather wait for somebody else: the agent gets the next most
+        urgent of another line, and this one all the same if there is none. So nobody is idle beside
+        what he may take.
+        """
+        first, passed = found, 0
+        while True:
+            line, interaction = found
+            queue = line.queue
+            chooser = self.choosers.get(queue.name)
+            if chooser is None or line.direct:
+                return found
+            if queue.bound_s and now - interaction.queued_at >= queue.bound_s:
+                return found  # nobody waits longer than the bound for a policy
+            try:
+                chosen = chooser(interaction, [agent], now)
+            except Exception as error:
+                self._policy_failed(interaction, f"{type(error).__name__}: {error}", now)
+                return found
+            if chosen is agent:
+                return found
+            if chosen is not None:
+                self._policy_failed(interaction, _NOBODY, now)
+                return found
+            passed |= line.mask
+            other = self.floor.work_for(agent, now, passed)
+            if other is None:
+                return first
+            found = other
+
+    def _policy_failed(self, interaction: Interaction, reason: str, now: float) -> None:
+        self.policy_failures += 1
+        queue = interaction.queue.name
+        self.events.append(e.PolicyFailed(now, queue, interaction.id, reason[:500]))
 
     # -- preferred agents and rings --------------------------------------------------------------
 
@@ -241,6 +332,8 @@ class Waiting(Roster):
         if waits:
             self._place(interaction, now)
             self._relax_at_once(interaction, now)
+        else:
+            self._fill(interaction, now)
 
     def _set_ring_timer(self, interaction: Interaction, now: float) -> None:
         """Wait for the next ring, if time is what it waits for."""
@@ -282,6 +375,41 @@ class Waiting(Roster):
             else:
                 return
 
+    def _judge(self, now: float, queue: str) -> None:
+        """Who waits goes through the rings that the estimated wait opens, the most urgent first,
+        as long as it is so long. A few at a time: the others are next."""
+        found = self.queues.get(queue)
+        if found is None:
+            return
+        found.judged = None
+        if not found.ewt_least or not found.waiting:
+            return
+        wait_s = self.ewt(found, now)
+        if wait_s < found.ewt_least:
+            return
+        rings, through = found.definition.rings, 0
+        for interaction in self.waiting(queue):
+            if interaction.state is not InteractionState.WAITING or interaction.prefer:
+                continue
+            if interaction.queue is not found or interaction.ring >= len(rings):
+                continue
+            ring = rings[interaction.ring]
+            if not ring.ewt_s or wait_s < ring.ewt_s:
+                continue
+            if through == _MOST_JUDGED:
+                self._judge_soon(now)
+                return
+            through += 1
+            self._next_ring(interaction, "ewt", now)
+            self._relax_at_once(interaction, now)
+            wait_s = self.ewt(found, now)
+
+    def waiting(self, queue: str) -> list[Interaction]:
+        """All that wait in a queue, most urgent first. Raises `NotFound`."""
+        lines = self._queue(queue).lines.values()
+        found = [interaction for line in lines for interaction in line.interactions()]
+        return sorted(found, key=urgency)
+
     def _next_ring(self, interaction: Interaction, reason: str, now: float) -> None:
         definition = interaction.queue.definition
         ring = definition.rings[interaction.ring]
@@ -319,9 +447,12 @@ class Waiting(Roster):
                         self._leave(interaction, "exhausted", now)
                 elif interaction.state is InteractionState.RESERVED:
                     interaction.deadline = now
+                    self._fill(interaction, now)
                 return
         if waits:
             self._place(interaction, now)
+        else:
+            self._fill(interaction, now)
 
     def _hand_over(self, interaction: Interaction, to: Queue, reason: str, now: float) -> None:
         """Into another queue, in no line yet. The place counts from the same time."""
@@ -389,6 +520,15 @@ class Waiting(Roster):
         if interaction.state is InteractionState.AWAY:
             return False
         raise Conflict(f'interaction "{interaction.id}" does not wait')
+
+
+def _more_urgent(now: float) -> Callable[[Interaction], tuple[float, int]]:
+    return lambda interaction: (-interaction.queue.urgency(interaction, now), interaction.sequence)
+
+
+def urgency(interaction: Interaction) -> tuple[float, int]:
+    """What sorts those of one queue: the smallest is next."""
+    return interaction.key, interaction.sequence
 
 
 def _freer(agent: Agent, other: Agent) -> bool:

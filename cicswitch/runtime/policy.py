@@ -3,9 +3,13 @@
     def choose(interaction: Asked, agents: list[Free]) -> str | None:
         return max(agents, key=lambda agent: agent.skills.get("ko", 0)).agent
 
-It is given who is free, in the order of the queue's own policy, and returns a name. Whatever else
-it does (raise, take too long, name somebody else) the queue's own policy decides; that is counted
-and logged. A function that runs over its budget three times in a row is left out for a minute.
+It is asked when an interaction arrives and agents are free: it is given these, in the order of the
+queue's own policy, and returns a name. It is asked again when an agent becomes free and the most
+urgent interaction that he may take is of its queue: it is given him alone. None means then that it
+would rather wait for somebody else: he gets the next most urgent of another line, and this one all
+the same if he may take nothing else or it has waited past the queue's bound. Whatever else it does
+(raise, take too long, name somebody else) the queue's own policy decides; that is counted and
+logged. A function that runs over its budget three times in a row is left out for a minute.
 
 The budget is held by an interval timer (setitimer(2)) that interrupts Python code in the main
 thread; what blocks inside a C function, or runs in another thread, is measured only.
@@ -115,7 +119,12 @@ class Policy:
         ]
         if not self._shadow:
             name = self._call(asked, free, now)
-            return next((agent for agent in agents if agent.id == name), None)
+            if name is None:
+                return None
+            chosen = next((agent for agent in agents if agent.id == name), None)
+            if chosen is None:
+                raise LookupError(f'it named "{name}", who is not free')
+            return chosen
         try:
             name = self._call(asked, free, now)
         except Exception as error:

@@ -285,11 +285,12 @@ def test_ring_all_the_first_to_accept_wins() -> None:
     events = floor.do(call("1"))
     assert offered(events) == [("1", "a"), ("1", "b"), ("1", "c")]
     numbers = {x.agent: x.reservation for x in events if isinstance(x, e.Reserved)}
-    floor.do(c.Reject(numbers["a"]))
+    # The one who was left over joins in the place of who refuses.
+    assert offered(floor.do(c.Reject(numbers["a"]))) == [("1", "d")]
     assert floor.engine.interactions["1"].reservation == numbers["b"]
     events = floor.do(c.Accept(numbers["c"]))
     outcomes = {x.agent: x.outcome for x in events if isinstance(x, e.ReservationEnded)}
-    assert outcomes == {"b": "rescinded", "c": "accepted"}
+    assert outcomes == {"b": "rescinded", "c": "accepted", "d": "rescinded"}
     assert (floor.state("b"), floor.state("c")) == ("idle", "talking")
     with pytest.raises(Conflict):
         floor.do(c.Accept(numbers["b"]))

@@ -65,7 +65,7 @@ def sleeps(asked: Asked, free: list[Free]) -> str:
         (for_ever, "TimeoutError: it took longer than 20 ms"),
         (sleeps, "TimeoutError: it took longer than 20 ms"),
         (lambda asked, free: 1 // 0, "ZeroDivisionError: integer division or modulo by zero"),
-        (lambda asked, free: "nobody", "it named nobody of those who are free"),
+        (lambda asked, free: "nobody", 'LookupError: it named "nobody", who is not free'),
         (lambda asked, free: None, "it named nobody of those who are free"),
         (lambda asked, free: free[5].agent, "IndexError: list index out of range"),
     ],
