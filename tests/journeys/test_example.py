@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.center import CONFIG
 from tests.support.phone import phone
-from tests.support.ports import free_port
+from tests.support.ports import free_port, rtp_ports
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/embed.py"
 PLAN = """
@@ -30,11 +30,10 @@ queue = "support"
 async def test_the_embedding_example_brings_a_caller_to_an_agent(tmp_path: Path) -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 40
     port = free_port()
-    media = 17_000 + (port % 1500) * 10
     (tmp_path / "plan.toml").write_text(PLAN)
     text = CONFIG.format(
         listen=f'"udp:127.0.0.1:{port}"',
-        media=f"{media}-{media + 200}",
+        media=rtp_ports(port),
         ring_s=20,
         wrap_up_s=0,
         extra="",

@@ -22,14 +22,13 @@ from cicswitch.api.control import request
 from cicswitch.core.errors import CommandError, NotFound
 from tests.support.center import CONFIG, PLAN
 from tests.support.phone import phone
-from tests.support.ports import free_port
+from tests.support.ports import free_port, rtp_ports
 
 
 def configure(folder: Path, port: int, http: int, extra: str = "", plan: str = PLAN) -> Path:
-    media = 17_000 + (port % 1500) * 10
     text = CONFIG.format(
         listen=f'"udp:127.0.0.1:{port}"',
-        media=f"{media}-{media + 200}",
+        media=rtp_ports(port),
         ring_s=20,
         wrap_up_s=0,
         extra=extra,
@@ -210,6 +209,7 @@ async def test_after_kill_9_the_journal_is_intact_and_a_restart_closes_what_was_
         customer.do("call", to="5000")
         await agent.expect("confirmed")
         await asyncio.to_thread(committed, tmp_path, "RecordingStarted")
+        await asyncio.to_thread(recorded, tmp_path)
         os.kill(daemon.process.pid, signal.SIGKILL)
         await daemon.process.wait()
     async with running(file) as daemon:

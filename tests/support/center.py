@@ -14,7 +14,7 @@ from cicswitch.acd.invariants import breaches
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError
 from cicswitch.records.journal import Event
-from tests.support.ports import free_port
+from tests.support.ports import free_port, rtp_ports
 
 CONFIG = """
 control = "control.sock"
@@ -208,7 +208,6 @@ async def center(
 ) -> AsyncIterator[Center]:
     """A switch with the configuration above in a folder of its own."""
     port = free_port()
-    media = 17_000 + (port % 1500) * 10
     listen = [f'"udp:127.0.0.1:{port}"', f'"tcp:127.0.0.1:{port}"']
     if ipv6:
         listen.append(f'"udp:[::1]:{port}"')
@@ -216,7 +215,7 @@ async def center(
     (folder / "cicswitch.toml").write_text(
         CONFIG.format(
             listen=", ".join(listen),
-            media=f"{media}-{media + 200}",
+            media=rtp_ports(port),
             ring_s=ring_s,
             wrap_up_s=wrap_up_s,
             extra=extra,

@@ -22,3 +22,14 @@ def free_port(host: str = "127.0.0.1") -> int:
             continue
         return port
     raise AssertionError("no port is free")
+
+
+_RTP_PORTS, _RTP_SLOTS = 200, 18
+
+
+def rtp_ports(port: int) -> str:
+    """A range for the media of the switch at SIP port `port`: two that run at once, in this test
+    process or another, have different ones."""
+    slot = _worker % 4 * _RTP_SLOTS + port // 10 % _RTP_SLOTS
+    first = 17_000 + slot * _RTP_PORTS
+    return f"{first}-{first + _RTP_PORTS}"
