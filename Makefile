@@ -28,11 +28,14 @@ check: setup
 	$(TESTS)
 
 # The sources, and then what is installed: the hot modules as native code, if this machine can
-# build them. Most tests wait for something: four at a time take a third of the time.
-PYTEST = $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
-TESTS = $(PYTEST) && if test -e $(VENV)/.native; then \
-	echo "and the native build:"; CICSWITCH_TEST=native $(PYTEST) \
-	-m "not soak and not slow" $(NATIVE_TESTS); fi
+# build them. Tests with sound at its own pace run alone; of the others most wait for something, and
+# four at a time take a third of the time.
+PYTEST = $(BIN)/python -m pytest
+FOUR = --numprocesses 4 --dist worksteal
+TESTS = $(PYTEST) -m realtime && $(PYTEST) $(FOUR) -m "not realtime and not soak" && \
+	if test -e $(VENV)/.native; then echo "and the native build:"; export CICSWITCH_TEST=native; \
+	$(PYTEST) -m realtime $(NATIVE_TESTS) && \
+	$(PYTEST) $(FOUR) -m "not realtime and not soak and not slow" $(NATIVE_TESTS); fi
 NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/core/ tests/__pycache__/,$(wildcard tests/*/))
 
 bench: setup

@@ -14,7 +14,7 @@ from tests.support.phone import phone
 from tests.support.ports import free_port
 from tests.support.sound import RATE_HZ, longest_tone, read_wav, write_tone
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.realtime]
 
 EVERY = 10
 """One packet in so many is lost, by the sequence number: the same ones in every run."""

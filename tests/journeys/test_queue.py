@@ -16,6 +16,7 @@ from tests.support.sound import longest_tone, read_wav, write_tone
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.realtime
 async def test_both_sides_and_both_channels_of_the_recording_hold_the_right_tone(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 from cicswitch.media.pool import PortPool
 from tests.media.rtp_phone import NEAR, Phone, Rig, rig
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def pool() -> Iterator[PortPool]:

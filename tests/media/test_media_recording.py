@@ -25,6 +25,8 @@ from cicswitch.ports import (
 from cicswitch.rtp import g711, tones
 from tests.media.rtp_phone import longest_gap_ms, rig, share, trimmed
 
+pytestmark = pytest.mark.realtime
+
 
 def channels(path: Path) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     with wave.open(str(path)) as file:

@@ -38,6 +38,8 @@ from tests.media.rtp_phone import (
     trimmed,
 )
 
+pytestmark = pytest.mark.realtime
+
 
 def continuous(packets: list[RtpPacket]) -> None:
     """One SSRC, sequence numbers without a hole, timestamps that only grow, by whole packets."""

@@ -22,6 +22,8 @@ from cicswitch.ports import MediaSource, PlayFinished
 from cicswitch.rtp import tones
 from tests.media.rtp_phone import longest_gap_ms, rig, share, trimmed
 
+pytestmark = pytest.mark.realtime
+
 
 def write_pcm(path: Path, samples: np.ndarray, rate_hz: int = 8000, channels: int = 1) -> Path:
     with wave.open(str(path), "wb") as file:
