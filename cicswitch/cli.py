@@ -117,6 +117,7 @@ def _no_tracebacks() -> Iterator[None]:
 async def _beside(switch: Any) -> list[Callable[[], Awaitable[None]]]:
     """Start what stands beside a switch: control socket and HTTP."""
     from cicswitch.api.control import ControlServer
+    from cicswitch.api.handlers import explain as explain_now
     from cicswitch.api.handlers import handlers_of
     from cicswitch.terminal.welcome import welcome
 
@@ -134,7 +135,11 @@ async def _beside(switch: Any) -> list[Callable[[], Awaitable[None]]]:
 
             endpoint = config.http_endpoint()
             http = HttpServer(
-                endpoint.host, endpoint.port, lambda: health(switch), registry_of(switch)
+                endpoint.host,
+                endpoint.port,
+                lambda: health(switch),
+                lambda name, language: explain_now(switch, name, language),
+                registry_of(switch),
             )
             await http.start()
             http_port = http.port
@@ -407,14 +412,17 @@ def _say_place(answer: dict[str, Any]) -> None:
 @app.command()
 def explain(
     name: Annotated[str, typer.Argument(help="An interaction that waits, or an agent.")],
+    language: Annotated[str, typer.Option(help="en or ko; default: the terminal's.")] = "",
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Why an interaction waits and who could take it; why an agent gets what he gets.
 
-    Example: cicswitch explain kim
+    Example: cicswitch explain kim --language ko
     """
-    answer = _ask(config, do="explain", name=name)
+    settings = ("LC_ALL", "LC_MESSAGES", "LANG")
+    here = next((os.environ[name] for name in settings if os.environ.get(name)), "en")
+    answer = _ask(config, do="explain", name=name, language=language or here.partition("_")[0])
     if json:
         _print_json(answer["explained"])
         return

@@ -10,7 +10,8 @@ import pytest
 
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
-from cicswitch.acd.explain import of_interaction, text
+from cicswitch.acd.explain import of_interaction
+from cicswitch.acd.explain_text import text
 from cicswitch.config import check, load
 from cicswitch.records.report import queue_figures
 from cicswitch.records.rows import HandledRecord, QueueVisit

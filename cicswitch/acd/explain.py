@@ -1,7 +1,8 @@
 """Why an interaction waits or whom it goes to, and why an agent gets what he gets.
 
 `of_interaction` and `of_agent` ask the engine's own tables, change nothing, and give a value that
-`text` puts into words. They walk all agents or all lines: for people, not for matching.
+`explain_text.text` makes sentences of. They walk all agents or all lines: for people, not for
+matching. What they say is in the language that is asked for; `code` is for programs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from msgspec import Struct
 
 from cicswitch.acd.agent import Agent, Presence
 from cicswitch.acd.floor import score_of
-from cicswitch.acd.interaction import AssignmentState, Interaction, InteractionState
+from cicswitch.acd.interaction import AssignmentState, Interaction
+from cicswitch.acd.phrases import Say
 from cicswitch.acd.queue import Queue
+from cicswitch.acd.skills import Need
 from cicswitch.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -29,10 +32,10 @@ __all__ = [
     "Terms",
     "of_agent",
     "of_interaction",
-    "text",
 ]
 
 _SHOWN = 50
+_NOT_HIS = ("skills", "not-of-this-queue", "waits-for-others")
 
 
 class Terms(Struct, frozen=True):
@@ -52,8 +55,10 @@ class Candidate(Struct, frozen=True):
     """An agent, looked at for one interaction."""
 
     agent: str
-    rule: str
-    """What rules him out; empty if nothing does."""
+    code: str = ""
+    """What rules him out: `skills`, `paused`, `busy` …; empty if nothing does."""
+    rule: str = ""
+    """The same in words."""
     change: str = ""
     """What would change that."""
     score: dict[str, float] = {}
@@ -67,6 +72,7 @@ class InteractionExplained(Struct, frozen=True, kw_only=True):
     queue: str
     medium: str
     state: str
+    language: str = "en"
     agent: str = ""
     needs: str = ""
     """The skills asked for now; empty: none."""
@@ -88,7 +94,7 @@ class InteractionExplained(Struct, frozen=True, kw_only=True):
     ruled_out: list[Candidate] = []
     """The others, 50 at most."""
     counts: dict[str, int] = {}
-    """How many each rule rules out."""
+    """How many each rule rules out, by its code."""
 
 
 class Offered(Struct, frozen=True):
@@ -97,6 +103,7 @@ class Offered(Struct, frozen=True):
     interaction: str
     queue: str
     terms: Terms
+    code: str = ""
     rule: str = ""
     """Why he does not get it; empty if he would."""
 
@@ -106,7 +113,9 @@ class AgentExplained(Struct, frozen=True, kw_only=True):
 
     agent: str
     state: str
+    language: str = "en"
     code: str = ""
+    """The pause code, or why he does not respond."""
     rule: str = ""
     """Why nothing is offered to him; empty if something could be."""
     change: str = ""
@@ -124,8 +133,11 @@ class AgentExplained(Struct, frozen=True, kw_only=True):
 # -- an interaction ------------------------------------------------------------------------------
 
 
-def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplained:
+def of_interaction(
+    engine: Engine, name: str, now: float, language: str = "en"
+) -> InteractionExplained:
     """Explain an interaction. Raises `NotFound`."""
+    say = Say(language)
     interaction = engine.interactions.get(name)
     if interaction is None:
         raise NotFound(f'there is no interaction "{name}" in the ACD')
@@ -134,10 +146,10 @@ def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplaine
     free, ruled_out = [], []
     counts: Counter[str] = Counter()
     for agent in engine.agents.values():
-        rule, change = _rule(interaction, line, agent, now)
-        if rule:
-            counts[_kind(rule)] += 1
-            ruled_out.append(Candidate(agent.id, rule, change))
+        code, rule, change = _rule(say, interaction, line, agent, now)
+        if code:
+            counts[code] += 1
+            ruled_out.append(Candidate(agent.id, code, rule, change))
         else:
             free.append(agent)
     chosen = sorted(free, key=lambda agent: tuple(_score(line, agent, now).values()))
@@ -147,6 +159,7 @@ def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplaine
         queue=queue.name,
         medium=interaction.medium,
         state=interaction.state.name.lower(),
+        language=say.language,
         agent=interaction.agent,
         needs=line.need.text(),
         members=sorted(line.members) if line.members is not None else None,
@@ -157,11 +170,10 @@ def of_interaction(engine: Engine, name: str, now: float) -> InteractionExplaine
         closed=queue.closed,
         ring=interaction.ring,
         rings=len(definition.rings),
-        next_ring=_next_ring(interaction, now),
+        next_ring=_next_ring(say, interaction, now),
         prefers=list(interaction.prefer),
         free=[
-            Candidate(agent.id, "", "", _shown(_score(line, agent, now)))
-            for agent in chosen[:_SHOWN]
+            Candidate(agent.id, score=_shown(_score(line, agent, now))) for agent in chosen[:_SHOWN]
         ],
         ruled_out=ruled_out[:_SHOWN],
         counts=dict(counts),
@@ -182,105 +194,140 @@ def _terms(queue: Queue, interaction: Interaction, now: float) -> Terms:
     )
 
 
-def _next_ring(interaction: Interaction, now: float) -> str:
+def _next_ring(say: Say, interaction: Interaction, now: float) -> str:
     rings = interaction.queue.definition.rings
     if interaction.ring >= len(rings):
         return ""
     ring = rings[interaction.ring]
     when = []
     if ring.after_s:
-        when.append(f"in {max(0.0, interaction.joined_at + ring.after_s - now):.0f} s")
+        left_s = max(0.0, interaction.joined_at + ring.after_s - now)
+        when.append(say("in {seconds} s", seconds=f"{left_s:.0f}"))
     if ring.ewt_s:
-        when.append(f"when the estimated wait passes {ring.ewt_s:g} s")
+        when.append(say("when the estimated wait passes {seconds} s", seconds=f"{ring.ewt_s:g}"))
     if ring.unstaffed:
-        when.append("when nobody who could serve is signed in")
+        when.append(say("when nobody who could serve is signed in"))
     what = [
-        f"{skill} from {least}" if least else f"no {skill}" for skill, least in ring.skills.items()
+        say("{skill} from {least}", skill=skill, least=least)
+        if least
+        else say("no {skill}", skill=skill)
+        for skill, least in ring.skills.items()
     ]
     if ring.agents:
-        what.append(f"joined by {', '.join(ring.agents)}")
+        what.append(say("joined by {agents}", agents=", ".join(ring.agents)))
     if ring.priority:
-        what.append(f"{ring.priority:+d} priority")
+        what.append(say("{points} priority", points=f"{ring.priority:+d}"))
     if ring.queue:
-        what.append(f"on to queue {ring.queue}")
-    return f"{' or '.join(when)}: {', '.join(what)}"
+        what.append(say("on to queue {queue}", queue=ring.queue))
+    return f"{say.either(when)}: {', '.join(what)}"
 
 
-def _kind(rule: str) -> str:
-    return rule.partition(":")[0]
+_Rule = tuple[str, str, str]
+"""(code, what rules an agent out, what would change it); empty if nothing does."""
 
 
-def _rule(interaction: Interaction, line: Line, agent: Agent, now: float) -> tuple[str, str]:
-    """(what rules an agent out, what would change it); empty if nothing does."""
+def _rule(say: Say, interaction: Interaction, line: Line, agent: Agent, now: float) -> _Rule:
     if interaction.prefer and agent.id not in interaction.prefer:
         patience = interaction.patience
-        left = patience.due - now if patience is not None else 0.0
+        left_s = max(0.0, patience.due - now if patience is not None else 0.0)
         return (
-            f"waits for others: {', '.join(interaction.prefer)}",
-            f"in {max(0.0, left):.0f} s its patience is over",
+            "waits-for-others",
+            say("waits for others: {agents}", agents=", ".join(interaction.prefer)),
+            say("in {seconds} s its patience is over", seconds=f"{left_s:.0f}"),
         )
     if not interaction.prefer:
         if line.members is not None and agent.id not in line.members:
-            return "not of this queue: it names its agents", "a ring or a change of the queue"
-        missing = line.need.missing(agent.skills)
+            return (
+                "not-of-this-queue",
+                say("not of this queue: it names its agents"),
+                say("a ring or a change of the queue"),
+            )
+        missing = _missing(say, line.need, agent)
         if missing:
-            ring = _next_ring(interaction, now)
-            return f"skills: {'; '.join(missing)}", f"the next ring, {ring}" if ring else "a skill"
-    rule, change = _away(agent, now)
-    if rule:
-        return rule, change
-    return _full(agent, interaction.medium, now)
+            ring = _next_ring(say, interaction, now)
+            return (
+                "skills",
+                say("skills: {missing}", missing=missing),
+                say("the next ring, {ring}", ring=ring) if ring else say("a skill"),
+            )
+    away = _away(say, agent, now)
+    return away if away[0] else _full(say, agent, interaction.medium, now)
 
 
-def _away(agent: Agent, now: float) -> tuple[str, str]:
+def _missing(say: Say, need: Need, agent: Agent) -> str:
+    words = []
+    for kind, asked, level in need.missing(agent.skills):
+        if kind == "has" and level:
+            words.append(say("needs {need}, has {level}", need=asked, level=level))
+        elif kind == "has":
+            words.append(say("needs {need}, does not have it", need=asked))
+        elif kind == "any":
+            words.append(say("needs one of: {needs}", needs=asked))
+        else:
+            words.append(say("must not have {need}", need=asked))
+    return "; ".join(words)
+
+
+def _away(say: Say, agent: Agent, now: float) -> _Rule:
     """Why an agent gets nothing at all."""
     timer = agent.timer
-    back = f"in {max(0.0, timer.due - now):.0f} s, or when he says so" if timer is not None else ""
+    back = say("being ready again")
+    if timer is not None:
+        left_s = max(0.0, timer.due - now)
+        back = say("in {seconds} s, or when he says so", seconds=f"{left_s:.0f}")
     if agent.presence is Presence.OFFLINE:
-        return "not signed in", "signing in"
+        return "not-signed-in", say("not signed in"), say("signing in")
     if agent.leaving:
-        return "signs out when his work is done", "being ready again"
+        leaving = say("signs out when his work is done")
+        return "signs-out", leaving, say("being ready again")
     if agent.presence is Presence.PAUSED:
         code = f": {agent.away_code}" if agent.away_code else ""
-        return f"paused{code}", back or "being ready again"
+        return "paused", say("paused") + code, back
     if agent.presence is Presence.NOT_RESPONDING:
-        return f"not responding: {agent.away_code}", back or "being ready again"
+        why = say(agent.away_code)
+        return "not-responding", say("not responding: {why}", why=why), back
     if agent.seized:
-        return "in a call of his own", "the end of that call"
+        return "own-call", say("in a call of his own"), say("the end of that call")
     if agent.resting:
-        return "rests after an offer that failed", back
-    return "", ""
+        return "rests", say("rests after an offer that failed"), back
+    return "", "", ""
 
 
-def _full(agent: Agent, medium: str, now: float) -> tuple[str, str]:
+def _full(say: Say, agent: Agent, medium: str, now: float) -> _Rule:
     """Why an agent cannot take one more of a medium."""
     if agent.may_take(medium):
-        return "", ""
+        return "", "", ""
     limit = agent.capacity.limits.get(medium, 0)
+    named = say(medium)
     if not limit:
-        return f"takes no {medium}: his capacity has none", "another capacity"
+        none = say("takes no {medium}: his capacity has none", medium=named)
+        return "no-capacity", none, say("another capacity")
     held = agent.load.get(medium, 0)
-    change = _soonest(agent, now)
+    change = _soonest(say, agent, now)
     if held >= limit:
-        return f"busy: {held} of {limit} {medium} in hand", change
+        full = say("busy: {held} of {limit} {medium} in hand", held=held, limit=limit, medium=named)
+        return "busy", full, change
     other = next(
         each
         for each, count in agent.load.items()
         if count and each != medium and medium not in agent.capacity.interrupted_by.get(each, ())
     )
-    return f"busy: {medium} may not interrupt {other}", change
+    rule = say("busy: {medium} may not interrupt {other}", medium=named, other=say(other))
+    return "busy", rule, change
 
 
-def _soonest(agent: Agent, now: float) -> str:
+def _soonest(say: Say, agent: Agent, now: float) -> str:
     ends = []
     for assignment in agent.work.values():
+        name = assignment.interaction.id
         if assignment.state is AssignmentState.WRAP_UP and assignment.timer is not None:
-            ends.append(f"his wrap-up ends in {max(0.0, assignment.timer.due - now):.0f} s")
+            left_s = max(0.0, assignment.timer.due - now)
+            ends.append(say("his wrap-up ends in {seconds} s", seconds=f"{left_s:.0f}"))
         elif assignment.state is AssignmentState.ALERTING:
-            ends.append(f"he answers or does not answer {assignment.interaction.id}")
+            ends.append(say("he answers or does not answer {interaction}", interaction=name))
         else:
-            ends.append(f"{assignment.interaction.id} ends")
-    return " or ".join(ends[:3])
+            ends.append(say("{interaction} ends", interaction=name))
+    return say.either(ends[:3])
 
 
 def _score(line: Line, agent: Agent, now: float) -> dict[str, float]:
@@ -317,35 +364,38 @@ def _shown(score: dict[str, float]) -> dict[str, float]:
 # -- an agent ------------------------------------------------------------------------------------
 
 
-def of_agent(engine: Engine, name: str, now: float) -> AgentExplained:
+def of_agent(engine: Engine, name: str, now: float, language: str = "en") -> AgentExplained:
     """Explain an agent. Raises `NotFound`."""
+    say = Say(language)
     agent = engine.agents.get(name)
     if agent is None:
         raise NotFound(f'there is no agent "{name}"')
-    rule, change = _away(agent, now)
+    _, rule, change = _away(say, agent, now)
     offers = []
     for line in list(engine.floor.lines.values()):
         head = line.head()
         if head is None:
             continue
-        why, _ = _rule(head, line, agent, now)
-        if _kind(why) in ("skills", "not of this queue", "waits for others"):
+        code, why, _ = _rule(say, head, line, agent, now)
+        if code in _NOT_HIS:
             continue
-        offers.append(Offered(head.id, line.queue.name, _terms(line.queue, head, now), why))
+        terms = _terms(line.queue, head, now)
+        offers.append(Offered(head.id, line.queue.name, terms, code, why))
     offers.sort(key=lambda o: (-o.terms.past_bound_s, -o.terms.points))
     serves, lacks = [], {}
     for queue in engine.queues.values():
         members = queue.definition.agents
-        missing = queue.need.missing(agent.skills)
+        missing = _missing(say, queue.need, agent)
         if members and agent.id not in members:
-            lacks[queue.name] = "it names its agents, and not him"
+            lacks[queue.name] = say("it names its agents, and not him")
         elif missing:
-            lacks[queue.name] = "; ".join(missing)
+            lacks[queue.name] = missing
         else:
             serves.append(queue.name)
     return AgentExplained(
         agent=agent.id,
         state=agent.state.word,
+        language=say.language,
         code=agent.code,
         rule=rule,
         change=change,
@@ -356,81 +406,3 @@ def of_agent(engine: Engine, name: str, now: float) -> AgentExplained:
         does_not_serve=lacks,
         closed=[name for name in serves if engine.queues[name].closed],
     )
-
-
-# -- in words ------------------------------------------------------------------------------------
-
-
-def text(explained: InteractionExplained | AgentExplained) -> list[str]:
-    """Lines for a supervisor."""
-    if isinstance(explained, AgentExplained):
-        return _agent_text(explained)
-    return _interaction_text(explained)
-
-
-def _points(terms: Terms) -> str:
-    inner = f"{terms.priority:g} + {terms.ageing:g} x {terms.waited_s:.0f} s waited"
-    if terms.weight != 1.0:
-        inner = f"{terms.weight:g} x ({inner})"
-    if terms.debt:
-        inner += f" + {terms.debt:.1f} for a service level below the goal"
-    words = f"{terms.points:.1f} points: priority {inner}"
-    if terms.past_bound_s:
-        words += f"; {terms.past_bound_s:.0f} s past the queue's bound, so before all others"
-    return words
-
-
-def _interaction_text(x: InteractionExplained) -> list[str]:
-    asks = f"asks for {x.needs}" if x.needs else "asks for no skill"
-    if x.members is not None:
-        asks += f", of {', '.join(x.members)}"
-    lines = [f"{x.interaction} ({x.medium}) in queue {x.queue}, {x.state}; {asks}."]
-    if x.state != InteractionState.WAITING.name.lower():
-        lines.append(f"It is at {x.agent}." if x.agent else "It is at nobody.")
-    elif x.terms is not None:
-        lines.append(f"Place {x.position} with {_points(x.terms)}.")
-    if x.segment:
-        lines.append(f"Its customer is of segment {x.segment}.")
-    if x.closed:
-        lines.append(f"Queue {x.queue} is closed: nobody joins, who waits is served.")
-    if x.rings:
-        then = f"; next {x.next_ring}" if x.next_ring else "; there is no further one"
-        lines.append(f"Ring {x.ring} of {x.rings}{then}.")
-    if x.free:
-        lines.append(f"Free for it, as {x.select} would choose:")
-        for number, candidate in enumerate(x.free, 1):
-            terms = ", ".join(f"{name} {value:g}" for name, value in candidate.score.items())
-            lines.append(f"  {number}. {candidate.agent}  ({terms})")
-    else:
-        lines.append("Nobody is free for it.")
-    for kind, count in sorted(x.counts.items(), key=lambda item: -item[1]):
-        lines.append(f"{count} ruled out, {kind}:")
-        for candidate in x.ruled_out:
-            if _kind(candidate.rule) == kind:
-                detail = candidate.rule.partition(": ")[2]
-                what = f" {detail};" if detail else ""
-                until = f" until {candidate.change}" if candidate.change else ""
-                lines.append(f"  {candidate.agent}:{what}{until}".rstrip(";:"))
-    return lines
-
-
-def _agent_text(x: AgentExplained) -> list[str]:
-    code = f" ({x.code})" if x.code else ""
-    hand = ", ".join(f"{count} {medium}" for medium, count in x.in_hand.items()) or "nothing"
-    limits = ", ".join(f"{limit} {medium}" for medium, limit in x.capacity.items())
-    lines = [f"{x.agent} is {x.state}{code}, with {hand} in hand of {limits}."]
-    if x.rule:
-        until = f", until {x.change}" if x.change else ""
-        lines.append(f"Nothing is offered: {x.rule}{until}.")
-    if x.next:
-        lines.append("What waits that he serves, in the order in which he would get it:")
-        for number, offer in enumerate(x.next, 1):
-            why = f"  [not now: {offer.rule}]" if offer.rule else ""
-            points = _points(offer.terms)
-            lines.append(f"  {number}. {offer.interaction} of {offer.queue}, {points}{why}")
-    else:
-        lines.append("Nothing waits that he serves.")
-    lines.append(f"Serves: {', '.join(x.serves) or 'no queue'}.")
-    lines += [f"Queue {queue} is closed: nobody joins it." for queue in x.closed]
-    lines += [f"Does not serve {queue}: {why}." for queue, why in x.does_not_serve.items()]
-    return lines

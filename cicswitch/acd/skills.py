@@ -65,19 +65,17 @@ class Need:
             return max([part.score(skills) for part in self.parts], default=0)
         return 0
 
-    def missing(self, skills: Mapping[str, int]) -> list[str]:
-        """What is not met, in words; empty if all is."""
+    def missing(self, skills: Mapping[str, int]) -> list[tuple[str, str, int]]:
+        """What is not met: (kind of the need, its text, the level that is there)."""
         if self.meets(skills):
             return []
         if self.kind == "all":
-            return [text for part in self.parts for text in part.missing(skills)]
+            return [each for part in self.parts for each in part.missing(skills)]
         if self.kind == "has":
-            level = skills.get(self.skill, 0)
-            has = f"has {level}" if level else "does not have it"
-            return [f"needs {self.text()}, {has}"]
+            return [("has", self.text(), skills.get(self.skill, 0))]
         if self.kind == "any":
-            return [f"needs one of: {', '.join(part.text() for part in self.parts)}"]
-        return [f"must not have {self.parts[0].text()}"]
+            return [("any", ", ".join([part.text() for part in self.parts]), 0)]
+        return [("not", self.parts[0].text(), 0)]
 
     def relax(self, to: Mapping[str, int]) -> Need:
         """The same with other least levels where `to` names the skill; 0 asks for it no more."""

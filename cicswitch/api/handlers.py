@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cicswitch.acd import commands as acd
-from cicswitch.acd.explain import of_agent, of_interaction, text
+from cicswitch.acd.explain import of_agent, of_interaction
+from cicswitch.acd.explain_text import text
 from cicswitch.api.control import Handler
 from cicswitch.api.snapshot import health, snapshot
 from cicswitch.calls.reason import Reason
@@ -18,7 +19,7 @@ from cicswitch.core.errors import CommandError, ConfigError, NotFound
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
 
-__all__ = ["handlers_of"]
+__all__ = ["explain", "handlers_of"]
 
 
 def handlers_of(switch: Switch) -> dict[str, Handler]:
@@ -94,20 +95,9 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
             "position": switch.engine.position(name),
         }
 
-    def explain(asked: Mapping[str, Any]) -> dict[str, Any]:
-        name, now = asked["name"], switch.clock.now()
-        engine = switch.engine
-        if name in engine.agents:
-            explained: Any = of_agent(engine, name, now)
-        elif name in engine.interactions:
-            explained = of_interaction(engine, name, now)
-        else:
-            raise NotFound(f'there is no agent and no interaction in the ACD called "{name}"')
-        return {"text": text(explained), "explained": msgspec.to_builtins(explained)}
-
     return {
         "ping": ping,
-        "explain": explain,
+        "explain": lambda asked: explain(switch, asked["name"], asked.get("language", "en")),
         "waiting": waiting,
         "health": lambda _: health(switch),
         "snapshot": lambda _: snapshot(switch),
@@ -120,6 +110,21 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "timers": lambda _: len(switch.wheel),
         "blocks": lambda _: switch.blocks(),
     }
+
+
+def explain(switch: Switch, name: str, language: str) -> dict[str, Any]:
+    """Why an agent or an interaction gets what it gets, as values and as sentences.
+
+    Raises `NotFound`.
+    """
+    engine, now = switch.engine, switch.clock.now()
+    if name in engine.agents:
+        explained: Any = of_agent(engine, name, now, language)
+    elif name in engine.interactions:
+        explained = of_interaction(engine, name, now, language)
+    else:
+        raise NotFound(f'there is no agent and no interaction in the ACD called "{name}"')
+    return {"text": text(explained), "explained": msgspec.to_builtins(explained)}
 
 
 def _known(what: str, code: str, codes: Any, *, empty: bool = False) -> None:

@@ -227,6 +227,7 @@ class CallbackAccepted(Struct, frozen=True, tag=True):
     prefer: tuple[str, ...] = ()
     patience_s: float = 0.0
     priority: int = 0
+    segment: str = ""
     expires_at: float = 0.0
     """0: never."""
     attempts: int = 0

@@ -122,6 +122,7 @@ class Callbacks:
             prefer=place.prefer if same and place is not None else (),
             patience_s=place.patience_s if same and place is not None else 0.0,
             priority=place.priority if same and place is not None else 0,
+            segment=place.segment if place is not None else "",
             expires_at=c.now + settings.expire_s if settings.expire_s else 0.0,
         )
         self._take(event)
@@ -160,6 +161,7 @@ class Callbacks:
                     skills=event.skills,
                     require=event.require,
                     priority=event.priority,
+                    segment=event.segment,
                     queued_at=event.queued_at,
                     customer=event.number,
                     away=True,
@@ -227,7 +229,9 @@ class Callbacks:
         due: list[tuple[float, int, Interaction, Promise]] = []
         for name, promise in self.promises.items():
             entry = c.engine.interactions.get(name)
-            if entry is not None and promise.call is None and promise.event.not_before <= now:
+            if entry is None or entry.queue.closed:
+                continue
+            if promise.call is None and promise.event.not_before <= now:
                 due.append((entry.key, entry.sequence, entry, promise))
         due.sort(key=_in_order)
         waits: set[str] = set()

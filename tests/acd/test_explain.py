@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
-from cicswitch.acd.explain import of_agent, of_interaction, text
+from cicswitch.acd import explain, explain_text
+from cicswitch.acd.agent import AgentState
+from cicswitch.acd.commands import DEFAULT_CAPACITY
+from cicswitch.acd.explain import of_agent, of_interaction
+from cicswitch.acd.explain_text import text
+from cicswitch.acd.interaction import InteractionState
+from cicswitch.acd.phrases import ENGLISH, KOREAN
 from cicswitch.acd.queue import SELECTIONS
 from cicswitch.core.errors import NotFound
 from tests.acd.test_engine import Floor, agents, call, queue
@@ -56,9 +66,9 @@ def test_every_agent_is_named_with_what_rules_him_out_and_what_would_change_it()
     assert explained.counts == {
         "skills": 2,
         "paused": 1,
-        "not responding": 1,
-        "not signed in": 1,
-        "in a call of his own": 1,
+        "not-responding": 1,
+        "not-signed-in": 1,
+        "own-call": 1,
         "busy": 2,
     }
     lines = text(explained)
@@ -143,3 +153,69 @@ def test_what_is_not_there_is_not_explained() -> None:
         of_interaction(floor.engine, "x", floor.now)
     with pytest.raises(NotFound):
         of_agent(floor.engine, "x", floor.now)
+
+
+def phrases() -> set[str]:
+    """All that the sources say."""
+    found: set[str] = set()
+    for module in (explain, explain_text):
+        source = (
+            Path(__file__).parents[2] / "cicswitch" / "acd" / f"{module.__name__.split('.')[-1]}.py"
+        )
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                first = node.args[0] if node.func.id == "say" and node.args else None
+                if isinstance(first, ast.Constant):
+                    found.add(str(first.value))
+    return found
+
+
+def test_every_phrase_and_word_is_there_in_korean_with_the_same_values() -> None:
+    said = phrases()
+    assert len(said) > 60
+    words = {state.word for state in AgentState} | set(DEFAULT_CAPACITY) | set(ENGLISH)
+    words |= {state.name.lower() for state in InteractionState} - {"over"}
+    words |= {"timed-out", "rejected", "busy", "unreachable", "skills", "paused"}
+    assert (said | words) - set(KOREAN) == set()
+    assert set(KOREAN) - said - words == {" or "}
+    for phrase, korean in KOREAN.items():
+        assert sorted(re.findall(r"{\w+}", phrase)) == sorted(re.findall(r"{\w+}", korean)), phrase
+
+
+def test_it_explains_in_korean() -> None:
+    floor = Floor(
+        queue(skills={"ko": 50}, rings=(c.Ring(after_s=60, skills={"ko": 20}),)),
+        *agents("low", ko=30),
+        *agents("kim", ko=60),
+        c.Pause("kim", "meal"),
+    )
+    floor.do(call("1"), call("cb", medium="callback", away=True))
+    floor.wait(10)
+    lines = text(of_interaction(floor.engine, "1", floor.now, "ko-KR"))
+    assert lines == [
+        "1 (음성): 대기열 q, 대기 중; 요구 스킬 ko >= 50.",
+        "순서 1번, 10.0점: 우선순위 0 + 1 x 대기 10초.",
+        "완화 단계 0/1; 다음 단계 50초 뒤: ko 20 이상.",
+        "지금 받을 수 있는 상담원이 없습니다.",
+        "제외 1명, 스킬:",
+        "  low: ko >= 50 필요, 현재 30; 바뀌려면: 다음 완화 단계, 50초 뒤: ko 20 이상",
+        "제외 1명, 이석:",
+        "  kim: meal; 바뀌려면: 준비 완료",
+    ]
+    assert "차례가 가까워지면 고객에게 전화를 겁니다." in text(
+        of_interaction(floor.engine, "cb", floor.now, "ko")
+    )
+    said = text(of_agent(floor.engine, "kim", floor.now, "ko"))
+    assert said[0].startswith("kim: 이석 (meal), 처리 중 없음, 용량 1 음성")
+    assert said[1] == "배정하지 않음: 이석: meal, 바뀌려면: 준비 완료."
+    # A language that it does not speak.
+    assert text(of_agent(floor.engine, "kim", floor.now, "fr"))[0].startswith(
+        "kim is paused (meal)"
+    )
+
+
+def test_one_who_is_away_is_told_to_be() -> None:
+    floor = Floor(queue(), *agents("kim"), call("cb", away=True))
+    lines = text(of_interaction(floor.engine, "cb", floor.now))
+    assert lines[1].startswith("Place 1 with ")
+    assert lines[2] == "Its customer is called back when its turn is near."

@@ -6,7 +6,8 @@ import pytest
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
-from cicswitch.acd.explain import of_agent, of_interaction, text
+from cicswitch.acd.explain import of_agent, of_interaction
+from cicswitch.acd.explain_text import text
 from cicswitch.core.errors import Conflict, NotFound
 from tests.acd.test_engine import Floor, agents, call, queue
 from tests.acd.test_routing import offered

@@ -345,3 +345,15 @@ async def test_who_comes_back_to_the_queue_after_a_menu_has_the_old_place(
         await p.c.until(lambda: p.c.switch.engine.queue("q").waiting == 2)
         p.c.command(acd.Ready("a"))
         assert "0211111111" in await p.far.expect("INVITE sip:7001@")
+
+
+async def test_nobody_is_called_while_the_queue_is_closed(tmp_path: Path) -> None:
+    async with busy(tmp_path) as p:
+        name = await ask(p)
+        p.c.command(acd.Close("q"))
+        p.c.command(acd.Ready("a"))
+        with pytest.raises(AssertionError, match="no 'INVITE"):
+            await p.near.expect(f"INVITE sip:{CUSTOMER}@", timeout=2.5)
+        assert p.c.switch.engine.position(name) == 1
+        p.c.command(acd.Open("q"))
+        await connect(p)
