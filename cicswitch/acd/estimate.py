@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from heapq import heapify, heapreplace
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.acd import events as e
 from cicswitch.acd.agent import Agent, Presence
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimate", "Estimator", "estimate", "turn"]
 
-RUNS = 40
-_MOST_AHEAD = 300
-_MOST_AGENTS = 500
-_FRESH_S = 5.0
-_OPEN = 20_000
-_NOBODY = float("inf")
+RUNS: Final = 40
+_MOST_AHEAD: Final = 300
+_MOST_AGENTS: Final = 500
+_FRESH_S: Final = 5.0
+_OPEN: Final = 20_000
+_NOBODY: Final = float("inf")
+_FED: Final = frozenset(
+    (e.InteractionQueued, e.InteractionConnected, e.InteractionLeft, e.InteractionMoved)
+)
 
 
 class Estimate:
@@ -193,6 +196,8 @@ class Estimator:
 
     def feed(self, event: object) -> None:
         """What was said to one who has to wait is compared with how it went."""
+        if type(event) not in _FED:
+            return
         if isinstance(event, e.InteractionQueued):
             found = self._engine.queues.get(event.queue)
             if found is not None and found.waiting and len(self._open) < _OPEN:

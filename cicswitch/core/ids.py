@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["Names", "Tokens"]
 
@@ -34,7 +35,7 @@ class Tokens:
         return self._buffer[start:end]
 
 
-_BYTES = [f"{byte:02x}" for byte in range(256)]
+_BYTES: Final = [f"{byte:02x}" for byte in range(256)]
 
 
 class Names:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 from cicswitch.dialplan.actions import (
     Action,
@@ -60,8 +61,10 @@ from cicswitch.dialplan.model import (
 
 __all__ = ["Run", "Waits"]
 
-_VARIABLE = re.compile(r"\{([^{}]*)\}")
-_LOOP = 1000
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
+_LOOP: Final = 1000
+_EARLY: Final = frozenset((Hangup, Dial, Transfer, Python))
+"""Steps that an unanswered call may take."""
 
 
 class Waits(IntEnum):
@@ -255,9 +258,7 @@ class Run:
 
     def _take(self, step: Step) -> list[Action]:
         """Begin a step that waits. Most need an answered call, and answer it first."""
-        early = isinstance(step, Hangup | Dial | Transfer | Python) or (
-            isinstance(step, Play) and step.early
-        )
+        early = type(step) in _EARLY or (isinstance(step, Play) and step.early)
         if not self._answered and not (early and not getattr(step, "music", "")):
             self._waits = Waits.ANSWER
             return [AnswerCall()]

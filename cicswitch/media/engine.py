@@ -12,7 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.media import wire
@@ -30,15 +30,15 @@ from cicswitch.rtp.stream import OutputStream
 
 __all__ = ["Engine"]
 
-SWEEPS = 10
-SWEEP_S = 0.05
+SWEEPS: Final = 10
+SWEEP_S: Final = 0.05
 """A tenth of the legs each: every leg is looked at twice a second."""
-PROBE_ROUNDS = 4
-FLUSHES = 2
+PROBE_ROUNDS: Final = 4
+FLUSHES: Final = 2
 """Recordings handed to the writer with one pass of the loop: packets wait for no more."""
-FLUSH_TICKS = 20
+FLUSH_TICKS: Final = 20
 """Sweep steps between two writes of a recording: 1 s."""
-DTMF_IN_BAND_MIN_MS = 80
+DTMF_IN_BAND_MIN_MS: Final = 80
 
 
 class Engine:

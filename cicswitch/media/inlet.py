@@ -8,18 +8,19 @@ others go to `slow`. An inlet that never relays keeps `next_word` at -1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["ROW", "ROWS", "Extra", "Inlet", "cuts", "rows"]
 
-ROW = 640
+ROW: Final = 640
 """Bytes for one packet: 60 ms of G.711 and headers. What is longer is dropped."""
-ROWS = 256
+ROWS: Final = 256
 Extra = Callable[[memoryview, int, int, float], bool]
 
-_rows = memoryview(bytearray(ROW * ROWS))
-rows: list[memoryview] = [_rows[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
+_rows: Final = memoryview(bytearray(ROW * ROWS))
+rows: Final[list[memoryview]] = [_rows[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
 """Where the packets of one pass over epoll lie, one each."""
-_cuts: dict[int, list[memoryview]] = {}
+_cuts: Final[dict[int, list[memoryview]]] = {}
 
 
 def cuts(size: int) -> list[memoryview]:

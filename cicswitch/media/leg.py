@@ -15,7 +15,7 @@ books what went that way and stops it. Whatever changes a leg or its partner dis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cicswitch.media.inlet import ROW, Inlet, cuts
 from cicswitch.media.pool import Slot
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Leg", "TapeEntry"]
 
-REOPEN_S = 3.0
-LAST_SEQUENCE = 0xFFFF - 2000
-LAST_TIMESTAMP = 0xFFFF_FFFF - 2000 * 480
+REOPEN_S: Final = 3.0
+LAST_SEQUENCE: Final = 0xFFFF - 2000
+LAST_TIMESTAMP: Final = 0xFFFF_FFFF - 2000 * 480
 """Near a wrap of any counter packets go the slow way, so the fast one needs no masks. It is left
 every two seconds, far sooner than 2000 packets.
 """

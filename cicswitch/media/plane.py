@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -49,15 +50,15 @@ from cicswitch.ports import (
 
 __all__ = ["WorkerPlane"]
 
-BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-STABLE_S = 10.0
+BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+STABLE_S: Final = 10.0
 """A worker that lived so long begins its backoff anew."""
-GATHER_S = 0.01
-SHRINK_PAIRS = 64
+GATHER_S: Final = 0.01
+SHRINK_PAIRS: Final = 64
 """Closing a pair takes some 20 µs, in which no packet is relayed."""
-SOCKET_BUFFER = 1 << 21
-READ_BYTES = 1 << 18
-STOP_TIMEOUT_S = 10.0
+SOCKET_BUFFER: Final = 1 << 21
+READ_BYTES: Final = 1 << 18
+STOP_TIMEOUT_S: Final = 10.0
 
 
 class LinkState(enum.Enum):

@@ -14,14 +14,15 @@ import os
 import resource
 import socket
 from collections import deque
+from typing import Final
 
 __all__ = ["PortPool", "Slot", "raise_file_limit"]
 
-IDLE_QUARANTINE_S = 0.25
+IDLE_QUARANTINE_S: Final = 0.25
 """For a port that no packet ever came to."""
-RESERVED_FILES = 256
+RESERVED_FILES: Final = 256
 """Handles left for files, pipes and whatever else the process opens."""
-_AF_UNSPEC = ctypes.create_string_buffer(16)
+_AF_UNSPEC: Final = ctypes.create_string_buffer(16)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

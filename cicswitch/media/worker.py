@@ -19,7 +19,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from cicswitch.media import wire
 from cicswitch.media.engine import Engine
@@ -31,11 +31,11 @@ from cicswitch.media.settings import MediaSettings
 
 __all__ = ["Worker"]
 
-NAP_S = 0.0006
-NAP_FROM = 4
+NAP_S: Final = 0.0006
+NAP_FROM: Final = 4
 """Packets in a pass from which on a nap pays."""
-READ_BYTES = 1 << 18
-_FAST = struct.Struct("!III")
+READ_BYTES: Final = 1 << 18
+_FAST: Final = struct.Struct("!III")
 
 
 class _Idle(Inlet):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -15,13 +15,13 @@ __all__ = ["Datagrams"]
 
 log = structlog.get_logger("net")
 
-_DATAGRAM = 65_536
-_BATCH = 128
+_DATAGRAM: Final = 65_536
+_BATCH: Final = 128
 """Datagrams that one wake-up hands on before timers and streams have their turn."""
-_POLL_S = 0.002
-_BUSY_AFTER = 8
-_FLOWS = 10_000
-_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
+_POLL_S: Final = 0.002
+_BUSY_AFTER: Final = 8
+_FLOWS: Final = 10_000
+_UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
 
 
 class Owner(Protocol):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final
 
 from cicswitch.acd import events as acd
 from cicswitch.records.journal import Event
 
 __all__ = ["Today"]
 
-_DAY_S = 86400
-_COUNTED = frozenset(
+_DAY_S: Final = 86400
+_COUNTED: Final = frozenset(
     {acd.InteractionConnected, acd.InteractionQueued, acd.InteractionLeft, acd.InteractionMoved}
 )
 

@@ -10,14 +10,16 @@ source takes over from another.
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["CLOCK_HZ", "InputStream", "OutputStream"]
 
-CLOCK_HZ = 8000
-SAMPLES = 160
+CLOCK_HZ: Final = 8000
+SAMPLES: Final = 160
 """In 20 ms."""
-MAX_DROPOUT = 3000
+MAX_DROPOUT: Final = 3000
 """A jump of the sequence beyond this is a restart of the sender (RFC 3550 appendix A.1)."""
-MAX_MISORDER = 100
+MAX_MISORDER: Final = 100
 
 
 class InputStream:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Final
 
 from cicswitch.core.timers import TimerWheel
 
 __all__ = ["Clock", "WheelDriver"]
 
-_monotonic = time.monotonic
-_EARLY_S = 0.001
+_monotonic: Final = time.monotonic
+_EARLY_S: Final = 0.001
 """uvloop counts in whole milliseconds: it wakes so much too early, and then again and again."""
 
 

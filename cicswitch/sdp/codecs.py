@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 __all__ = ["DEFAULT_CODECS", "STATIC", "codec_lines"]
 
-STATIC: dict[str, str] = {
+STATIC: Final[dict[str, str]] = {
     "0": "PCMU/8000",
     "3": "GSM/8000",
     "4": "G723/8000",
@@ -17,10 +18,10 @@ STATIC: dict[str, str] = {
 }
 """Static payload types: what a format means without rtpmap."""
 
-_NUMBERS = {"PCMU": 0, "GSM": 3, "G723": 4, "PCMA": 8, "G722": 9, "G729": 18}
-_DYNAMIC = {"OPUS": (111, "opus/48000/2")}
+_NUMBERS: Final = {"PCMU": 0, "GSM": 3, "G723": 4, "PCMA": 8, "G722": 9, "G729": 18}
+_DYNAMIC: Final = {"OPUS": (111, "opus/48000/2")}
 
-DEFAULT_CODECS: tuple[str, ...] = ("PCMU", "PCMA")
+DEFAULT_CODECS: Final[tuple[str, ...]] = ("PCMU", "PCMA")
 
 
 @lru_cache(maxsize=256)

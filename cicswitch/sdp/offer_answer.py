@@ -6,16 +6,18 @@ names one codec, so that nobody changes it on the way, and telephone-event if it
 
 from __future__ import annotations
 
+from typing import Final
+
 from cicswitch.sdp.codecs import STATIC, codec_lines
 from cicswitch.sdp.model import Local, Negotiated, direction_of
 from cicswitch.sdp.parse import Description, Media, SdpError, parse_sdp
 
 __all__ = ["accept_answer", "answer", "make_offer"]
 
-_SENDS = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
-_RECEIVES = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
-_NO_ADDRESS = ("0.0.0.0", "::")
-_UPPER = {name: name for name in ("PCMU", "PCMA", "G722", "G729", "OPUS", "GSM")}
+_SENDS: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
+_RECEIVES: Final = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
+_NO_ADDRESS: Final = ("0.0.0.0", "::")
+_UPPER: Final = {name: name for name in ("PCMU", "PCMA", "G722", "G729", "OPUS", "GSM")}
 
 
 def _write(local: Local, media: str) -> bytes:
@@ -37,8 +39,8 @@ def make_offer(local: Local) -> bytes:
 
 
 _Pick = tuple[str, str, str, str | None]
-_picks: dict[tuple[str, tuple[str, ...]], _Pick | None] = {}
-_MAX_PICKS = 1024
+_picks: Final[dict[tuple[str, tuple[str, ...]], _Pick | None]] = {}
+_MAX_PICKS: Final = 1024
 
 
 def _pick(media: Media, codecs: tuple[str, ...]) -> _Pick | None:

@@ -7,14 +7,15 @@ ProtocolError
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from cicswitch.core.errors import ProtocolError
 
 __all__ = ["MAX_MEDIA", "Description", "Media", "SdpError", "parse_sdp"]
 
-MAX_MEDIA = 16
-_MAX_SIZE = 16_384
-_DIRECTIONS = frozenset(("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"))
+MAX_MEDIA: Final = 16
+_MAX_SIZE: Final = 16_384
+_DIRECTIONS: Final = frozenset(("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"))
 
 
 class SdpError(ProtocolError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["COMPACT", "NAMES", "REASONS", "SPELLED", "canonical"]
 
-_SPELLED = [
+_SPELLED: Final = [
     "Accept",
     "Accept-Contact",
     "Accept-Encoding",
@@ -83,7 +85,7 @@ _SPELLED = [
     "Warning",
 ]
 
-COMPACT = {
+COMPACT: Final = {
     "a": "Accept-Contact",
     "b": "Referred-By",
     "c": "Content-Type",
@@ -104,17 +106,17 @@ COMPACT = {
     "y": "Identity",
 }
 
-_LOWER = {name.lower(): name for name in _SPELLED} | COMPACT
+_LOWER: Final = {name.lower(): name for name in _SPELLED} | COMPACT
 
-NAMES: dict[str, str] = {name: name for name in _SPELLED}
+NAMES: Final[dict[str, str]] = {name: name for name in _SPELLED}
 """Spellings seen on the wire -> canonical name; grows with what peers send, up to a limit."""
 NAMES.update(_LOWER)
 NAMES.update({name.upper(): spelled for name, spelled in _LOWER.items()})
 
-SPELLED: set[str] = set(_SPELLED)
+SPELLED: Final[set[str]] = set(_SPELLED)
 """Canonical names, those of unknown headers that were seen included, up to a limit."""
 
-_MAX_NAMES = 4096
+_MAX_NAMES: Final = 4096
 
 
 def canonical(name: str) -> str:
@@ -129,7 +131,7 @@ def canonical(name: str) -> str:
     return known
 
 
-REASONS = {
+REASONS: Final = {
     100: "Trying",
     180: "Ringing",
     181: "Call Is Being Forwarded",

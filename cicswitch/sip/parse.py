@@ -12,6 +12,7 @@ where no Via tells the way back.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from cicswitch.sip.message import Message, ParseError, Request, Response
 from cicswitch.sip.names import NAMES, SPELLED, canonical
@@ -19,16 +20,16 @@ from cicswitch.sip.uri import UriError, find_tag, parse_name_addr, parse_uri, sp
 
 __all__ = ["MAX_HEADERS", "MAX_MESSAGE", "Via", "parse", "parse_via", "validate"]
 
-MAX_MESSAGE = 65_536
+MAX_MESSAGE: Final = 65_536
 """Bytes of a whole message."""
-MAX_HEADERS = 256
+MAX_HEADERS: Final = 256
 """Header lines of a message."""
 
-_TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
-_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
-_CODES = {f"{code} ": code for code in range(100, 700)}
-_FORWARDS = frozenset(str(number) for number in range(256))
-_cseqs: dict[str, tuple[int, str]] = {}
+_TOKEN: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
+_CODES: Final = {f"{code} ": code for code in range(100, 700)}
+_FORWARDS: Final = frozenset(str(number) for number in range(256))
+_cseqs: Final[dict[str, tuple[int, str]]] = {}
 """CSeq values seen, up to a limit: nearly all are one of a few."""
 
 
@@ -156,7 +157,7 @@ def parse(data: bytes) -> Request | Response:
     return parsed
 
 
-_TRIVIAL = (b"SIP/2.0 100", b"SIP/2.0 200")
+_TRIVIAL: Final = (b"SIP/2.0 100", b"SIP/2.0 200")
 
 
 def _trivial(data: bytes) -> Response | None:

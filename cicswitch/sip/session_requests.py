@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.core.errors import Conflict
 from cicswitch.sip import session_timer
@@ -274,7 +274,7 @@ def _notified(
     session.agent.events.append(NotifyReceived(session, status, terminated, body))
 
 
-_HANDLERS: dict[str, Callable[[InviteSession, ServerTransaction, Request, float], None]] = {
+_HANDLERS: Final[dict[str, Callable[[InviteSession, ServerTransaction, Request, float], None]]] = {
     "INVITE": _offer,
     "UPDATE": _offer,
     "INFO": _info,

@@ -6,6 +6,8 @@ speak, 416.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cicswitch.core.errors import ProtocolError
 
 __all__ = [
@@ -24,12 +26,12 @@ __all__ = [
     "uri_of",
 ]
 
-_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
-_USER_CHARS = _UNRESERVED + "&=+$,;?/"
-_HOST_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
-_TOKEN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
-_DISPLAY_CHARS = _TOKEN_CHARS + " \t"
-_TEL_CHARS = "0123456789abcdefABCDEF*#+-.()"
+_UNRESERVED: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
+_USER_CHARS: Final = _UNRESERVED + "&=+$,;?/"
+_HOST_CHARS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+_TOKEN_CHARS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
+_DISPLAY_CHARS: Final = _TOKEN_CHARS + " \t"
+_TEL_CHARS: Final = "0123456789abcdefABCDEF*#+-.()"
 
 
 class UriError(ProtocolError):

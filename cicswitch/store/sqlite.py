@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -54,7 +54,7 @@ log = structlog.get_logger("store")
 MAX_PENDING = 2_000_000
 MAX_TRACES = 20_000
 
-TABLES: dict[type, str] = {
+TABLES: Final[dict[type, str]] = {
     LegRecord: "leg",
     InteractionRecord: "interaction",
     QueueVisit: "queue_visit",
@@ -62,7 +62,7 @@ TABLES: dict[type, str] = {
     AgentSegment: "agent_segment",
 }
 
-_INDEXES = (
+_INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS leg_interaction ON leg (interaction)",
     "CREATE INDEX IF NOT EXISTS interaction_ended ON interaction (ended_at)",
     "CREATE INDEX IF NOT EXISTS queue_visit_ended ON queue_visit (ended_at)",
@@ -70,7 +70,7 @@ _INDEXES = (
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
 )
 
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION: Final = 5
 
 
 def _create_table(row: type, table: str) -> str:
@@ -87,7 +87,7 @@ def _add_columns(db: sqlite3.Connection, row: type, table: str) -> None:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {field.name} DEFAULT {default}")
 
 
-_AT_ONCE = 10
+_AT_ONCE: Final = 10
 """Rows a statement: each statement lets go of Python's lock and asks for it again."""
 
 
@@ -96,11 +96,11 @@ def _insert(row: type, table: str, rows: int) -> str:
     return f"INSERT INTO {table} VALUES {', '.join([f'({marks})'] * rows)}"
 
 
-_INSERTS = {
+_INSERTS: Final = {
     row: (_insert(row, table, 1), _insert(row, table, _AT_ONCE)) for row, table in TABLES.items()
 }
-_JOURNAL = "INSERT INTO journal (at, events, starts, data) VALUES (?, ?, ?, ?)"
-_EVENTS = """
+_JOURNAL: Final = "INSERT INTO journal (at, events, starts, data) VALUES (?, ?, ?, ?)"
+_EVENTS: Final = """
 CREATE VIEW IF NOT EXISTS event AS
 SELECT seq, json_extract(value, '$.at') AS at, json_extract(value, '$.type') AS type, value AS data
 FROM journal, json_each(journal.data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -52,7 +52,7 @@ __all__ = ["Conductor"]
 
 log = structlog.get_logger("switch")
 
-_NEVER = float("inf")
+_NEVER: Final = float("inf")
 
 
 class Conductor:

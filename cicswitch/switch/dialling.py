@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialling"]
 
-_BUSY = (Reason.BUSY, Reason.REJECTED)
-_NO_ANSWER = (Reason.NO_ANSWER, Reason.CANCELLED)
+_BUSY: Final = (Reason.BUSY, Reason.REJECTED)
+_NO_ANSWER: Final = (Reason.NO_ANSWER, Reason.CANCELLED)
 
 
 class Dialling:

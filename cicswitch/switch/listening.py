@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import gmtime, strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.calls import events as ev
 from cicswitch.calls.bridge_plan import NOTHING, Hears, Party, plan
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Listening"]
 
-_TALK = (Phase.QUEUED, Phase.DIALLING, Phase.TALKING)
+_TALK: Final = (Phase.QUEUED, Phase.DIALLING, Phase.TALKING)
 
 
 class Listening:

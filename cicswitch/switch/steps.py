@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from time import gmtime, strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -25,7 +25,7 @@ __all__ = ["Steps"]
 
 log = structlog.get_logger("switch")
 
-_REASONS = {
+_REASONS: Final = {
     "normal": Reason.NORMAL,
     "busy": Reason.BUSY,
     "rejected": Reason.REJECTED,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 
@@ -21,16 +22,16 @@ from cicswitch.sip.flow import Flow
 
 __all__ = ["Ladder", "Step", "parse_ladder"]
 
-_LINGER_S = 5.0
-_MAX_STEPS = 500
+_LINGER_S: Final = 5.0
+_MAX_STEPS: Final = 500
 _MAX_CALLS = 100_000
-_SWEEP_S = 10.0
-_SORT_AT = 256
+_SWEEP_S: Final = 10.0
+_SORT_AT: Final = 256
 """Messages put aside at most."""
 
 _Row = tuple[float, str, str, bytes, bytes, bool]
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[_Row]).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[_Row]).decode
 
 
 class Step:

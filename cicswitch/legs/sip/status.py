@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cicswitch.calls.reason import Reason
 
 __all__ = ["reason_header", "reason_of", "status_of"]
 
-_STATUS = {
+_STATUS: Final = {
     Reason.NORMAL: 480,
     Reason.CANCELLED: 487,
     Reason.BUSY: 486,
@@ -24,7 +26,7 @@ _STATUS = {
     Reason.ERROR: 500,
 }
 
-_REASON = {
+_REASON: Final = {
     401: Reason.FORBIDDEN,
     403: Reason.FORBIDDEN,
     404: Reason.NOT_FOUND,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cicswitch.core.timers import Timer
 from cicswitch.sip.flow import Flow
@@ -21,14 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientTransaction", "ClientUser", "ack_of", "cancel_of", "client_key"]
 
-_TRYING, _PROCEEDING = int(ClientState.TRYING), int(ClientState.PROCEEDING)
-_COMPLETED, _ACCEPTED = int(ClientState.COMPLETED), int(ClientState.ACCEPTED)
-_TERMINATED = int(ClientState.TERMINATED)
-_PASS, _RESEND, _ACK = int(Action.PASS), int(Action.RESEND), int(Action.ACK)
-_ACK_AND_PASS, _TIMEOUT = int(Action.ACK_AND_PASS), int(Action.TIMEOUT)
-_FAIL, _END = int(Action.FAIL), int(Action.END)
-_ON_RETRANSMIT, _ON_TIMEOUT = int(ClientInput.RETRANSMIT), int(ClientInput.TIMEOUT)
-_ON_LINGER, _ON_ERROR = int(ClientInput.LINGER), int(ClientInput.ERROR)
+_TRYING: Final = int(ClientState.TRYING)
+_PROCEEDING: Final = int(ClientState.PROCEEDING)
+_COMPLETED: Final = int(ClientState.COMPLETED)
+_ACCEPTED: Final = int(ClientState.ACCEPTED)
+_TERMINATED: Final = int(ClientState.TERMINATED)
+_PASS: Final = int(Action.PASS)
+_RESEND: Final = int(Action.RESEND)
+_ACK: Final = int(Action.ACK)
+_ACK_AND_PASS: Final = int(Action.ACK_AND_PASS)
+_TIMEOUT: Final = int(Action.TIMEOUT)
+_FAIL: Final = int(Action.FAIL)
+_END: Final = int(Action.END)
+_ON_RETRANSMIT: Final = int(ClientInput.RETRANSMIT)
+_ON_TIMEOUT: Final = int(ClientInput.TIMEOUT)
+_ON_LINGER: Final = int(ClientInput.LINGER)
+_ON_ERROR: Final = int(ClientInput.ERROR)
 
 
 class ClientUser(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cicswitch.core.timers import Timer
 from cicswitch.sip.flow import Flow
@@ -26,19 +26,29 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerTransaction", "ServerUser", "response_path", "server_key"]
 
-_TRYING, _PROCEEDING = int(ServerState.TRYING), int(ServerState.PROCEEDING)
-_COMPLETED, _CONFIRMED = int(ServerState.COMPLETED), int(ServerState.CONFIRMED)
-_ACCEPTED, _TERMINATED = int(ServerState.ACCEPTED), int(ServerState.TERMINATED)
-_PASS, _RESEND, _FAIL = int(Action.PASS), int(Action.RESEND), int(Action.FAIL)
-_END, _SEND = int(Action.END), int(Action.SEND)
-_ON_REQUEST, _ON_ACK = int(ServerInput.REQUEST), int(ServerInput.ACK)
-_ON_SUCCESS, _ON_FAILURE = int(ServerInput.SEND_SUCCESS), int(ServerInput.SEND_FAILURE)
-_ON_PROVISIONAL = int(ServerInput.SEND_PROVISIONAL)
-_ON_RETRANSMIT, _ON_TIMEOUT = int(ServerInput.RETRANSMIT), int(ServerInput.TIMEOUT)
-_ON_LINGER, _ON_ERROR = int(ServerInput.LINGER), int(ServerInput.ERROR)
+_TRYING: Final = int(ServerState.TRYING)
+_PROCEEDING: Final = int(ServerState.PROCEEDING)
+_COMPLETED: Final = int(ServerState.COMPLETED)
+_CONFIRMED: Final = int(ServerState.CONFIRMED)
+_ACCEPTED: Final = int(ServerState.ACCEPTED)
+_TERMINATED: Final = int(ServerState.TERMINATED)
+_PASS: Final = int(Action.PASS)
+_RESEND: Final = int(Action.RESEND)
+_FAIL: Final = int(Action.FAIL)
+_END: Final = int(Action.END)
+_SEND: Final = int(Action.SEND)
+_ON_REQUEST: Final = int(ServerInput.REQUEST)
+_ON_ACK: Final = int(ServerInput.ACK)
+_ON_SUCCESS: Final = int(ServerInput.SEND_SUCCESS)
+_ON_FAILURE: Final = int(ServerInput.SEND_FAILURE)
+_ON_PROVISIONAL: Final = int(ServerInput.SEND_PROVISIONAL)
+_ON_RETRANSMIT: Final = int(ServerInput.RETRANSMIT)
+_ON_TIMEOUT: Final = int(ServerInput.TIMEOUT)
+_ON_LINGER: Final = int(ServerInput.LINGER)
+_ON_ERROR: Final = int(ServerInput.ERROR)
 
 Headers = Sequence[tuple[str, str]]
-TRYING_S = 0.2
+TRYING_S: Final = 0.2
 
 
 class ServerUser(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 __all__ = [
     "INVITE_CLIENT",
@@ -106,7 +107,7 @@ def _table(
 _C, _I, _A = ClientState, ClientInput, Action
 
 # RFC 3261 figure 5 with RFC 6026 figure 5.
-INVITE_CLIENT = _table(
+INVITE_CLIENT: Final = _table(
     ClientState,
     ClientInput,
     {
@@ -139,7 +140,7 @@ INVITE_CLIENT = _table(
 )
 
 # RFC 3261 figure 6.
-REQUEST_CLIENT = _table(
+REQUEST_CLIENT: Final = _table(
     ClientState,
     ClientInput,
     {
@@ -168,7 +169,7 @@ REQUEST_CLIENT = _table(
 _S, _J = ServerState, ServerInput
 
 # RFC 3261 figure 7 with RFC 6026 figure 3.
-INVITE_SERVER = _table(
+INVITE_SERVER: Final = _table(
     ServerState,
     ServerInput,
     {
@@ -201,7 +202,7 @@ INVITE_SERVER = _table(
 )
 
 # RFC 3261 figure 8.
-REQUEST_SERVER = _table(
+REQUEST_SERVER: Final = _table(
     ServerState,
     ServerInput,
     {
