@@ -93,8 +93,9 @@ def run(config: ConfigOption = None) -> None:
     Example: cicswitch run -c /etc/cicswitch/cicswitch.toml
     """
     from cicswitch.config import default_path
-    from cicswitch.runtime import log
+    from cicswitch.runtime import heap, log
 
+    heap.keep_flat()
     path = config or default_path()
     settings = _load(path)
     log.configure(settings.logging.level, settings.logging.format, settings.logging.redact)

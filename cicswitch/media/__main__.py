@@ -13,6 +13,7 @@ import msgspec
 
 from cicswitch.media.settings import MediaSettings
 from cicswitch.media.worker import Worker
+from cicswitch.runtime.heap import keep_flat
 
 __all__ = ["main"]
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--socket-fd", type=int, required=True)
     parser.add_argument("--settings", required=True, help="MediaSettings as JSON")
     arguments = parser.parse_args()
+    keep_flat()
     settings = msgspec.json.decode(arguments.settings, type=MediaSettings)
     control = socket.socket(fileno=arguments.socket_fd)
     worker = Worker(control, settings)
