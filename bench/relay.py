@@ -1,4 +1,8 @@
-"""`bench relay`: G.711 both ways in bridged calls: CPU, delay added, loss."""
+"""`bench relay`: G.711 both ways in bridged calls: CPU, delay added, loss.
+
+`floor_cpu_ms_per_call_s` is what `floor.c` needs for the same packets in the minute after: a relay
+of one page in C that reads no header and counts nothing. What the switch can save is above it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.dial import target_of
-from bench.harness import DIAL_PLAN, FAR_HOST, NEAR_HOST, Target, progress
+from bench.harness import DIAL_PLAN, FAR_HOST, NEAR_HOST, Target, cpu_s, progress
 from bench.result import Options, Result, Series
 from bench.sipp import SCENARIOS, far_end, start_caller, stop
 from cicswitch.core.errors import ResourceError
@@ -17,6 +23,7 @@ from cicswitch.core.errors import ResourceError
 __all__ = ["run"]
 
 _FIRST_PORT = 20000
+_FLOOR_PORT = 20000
 _LEARN = """
     <action>
       <ereg regexp="m=audio ([0-9]+) " search_in="msg" check_it="true" assign_to="1,2" />
@@ -54,12 +61,68 @@ def _legs(folder: Path, count: int) -> list[str]:
     return lines
 
 
-def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str) -> float:
+def _built(folder: Path, name: str) -> Path:
+    program, source = folder / name, Path(__file__).parent / f"{name}.c"
+    subprocess.run(["gcc", "-O2", "-o", str(program), str(source)], check=True)
+    return program
+
+
+def _driven(
+    sender: Path, legs: list[str], seconds: float, cpu_s: Callable[[], float]
+) -> tuple[float, dict[str, Any]]:
+    """CPU seconds of whoever relays while packets flow, and what the far ends saw."""
+    driver = subprocess.Popen(
+        [sender, str(len(legs)), str(seconds), "3", "127.0.0.1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert driver.stdin is not None
+    driver.stdin.write("\n".join(legs) + "\n")
+    driver.stdin.close()
+    time.sleep(3)
+    before = cpu_s()
+    time.sleep(seconds)
+    used = cpu_s() - before
+    driver.wait(30)
+    assert driver.stdout is not None
+    if driver.returncode:
+        raise ResourceError("the RTP driver could not bind its ports")
+    seen: dict[str, Any] = json.loads(driver.stdout.read())
+    return used, seen
+
+
+def _floor(calls: int, seconds: float, result: Result) -> None:
+    """The same packets through `floor.c`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sender = folder / "sender"
-        source = Path(__file__).parent / "sender.c"
-        subprocess.run(["gcc", "-O2", "-o", str(sender), str(source)], check=True)
+        sender, floor = _built(folder, "sender"), _built(folder, "floor")
+        relay = subprocess.Popen(
+            [floor, str(2 * calls), "127.0.0.1", str(_FLOOR_PORT)],
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert relay.stdout is not None
+            if not relay.stdout.readline():
+                raise ResourceError("floor.c could not bind its ports")
+            legs = [
+                f"{NEAR_HOST} {_FLOOR_PORT + 2 * leg} {_FLOOR_PORT + 2 * leg}"
+                for leg in range(2 * calls)
+            ]
+            used, seen = _driven(sender, legs, seconds, lambda: cpu_s(relay.pid))
+        finally:
+            relay.terminate()
+            relay.wait()
+    cost = used / calls / seconds * 1000
+    progress(f"floor, {calls} calls: {cost:.3f} CPU-ms a call-second, {seen}")
+    result.add("floor_cpu_ms_per_call_s", cost, "ms")
+
+
+def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str) -> float:
+    idle = target.idle_share()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sender = _built(folder, "sender")
         near = _scenario(folder, "caller", NEAR_HOST, '<recv response="200" rtd="1" counter="2"')
         far = _scenario(folder, "callee", FAR_HOST, '<recv request="INVITE"')
         logged = ("-trace_logs", "-log_file")
@@ -77,27 +140,11 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
             try:
                 time.sleep(calls / 100 + 3)
                 legs = _legs(folder, calls)
-                driver = subprocess.Popen(
-                    [sender, str(len(legs)), str(seconds), "3", "127.0.0.1"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                assert driver.stdin is not None
-                driver.stdin.write("\n".join(legs) + "\n")
-                driver.stdin.close()
-                time.sleep(3)
-                before = target.cpu_s()
-                time.sleep(seconds)
-                used = target.cpu_s() - before
-                driver.wait(30)
-                assert driver.stdout is not None
-                if driver.returncode:
-                    raise ResourceError("the RTP driver could not bind its ports")
-                seen = json.loads(driver.stdout.read())
+                used, seen = _driven(sender, legs, seconds, target.cpu_s)
             finally:
                 stop(process)
     lost = 1 - seen["got"] / seen["sent"] if seen["sent"] else 1.0
+    used -= idle * seconds
     cost = used / calls / seconds * 1000
     progress(f"{calls} calls: {cost:.3f} CPU-ms a call-second, lost {lost:.4%}, {seen}")
     result.add(f"{prefix}cpu_ms_per_call_s", cost, "ms", most=1.5 if prefix else 0.6)
@@ -118,6 +165,8 @@ def run(options: Options) -> list[Result]:
         result = Result(name, x_label="calls", y_label="CPU-ms a call-second")
         with target_of(options, plan=plan) as target:
             cost = _one(target, calls, seconds, result, "recorded_" if record else "")
+        if not record and not options.target:
+            _floor(calls, seconds, result)
         result.series = [Series(name, [float(calls)], [cost])]
         results.append(result)
         if options.target:
