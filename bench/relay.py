@@ -116,6 +116,8 @@ def _floor(calls: int, seconds: float, result: Result) -> None:
     cost = used / calls / seconds * 1000
     progress(f"floor, {calls} calls: {cost:.3f} CPU-ms a call-second, {seen}")
     result.add("floor_cpu_ms_per_call_s", cost, "ms")
+    lost = 1 - seen["got"] / seen["sent"] if seen["sent"] else 1.0
+    result.add("floor_loss", lost * 100, "%")  # with any the machine had no room to compare on
 
 
 def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str) -> float:
