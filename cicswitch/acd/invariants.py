@@ -142,6 +142,7 @@ def _interactions(engine: Engine, now: float) -> list[str]:
             f"{agent.id} is free and {name} does not ring at him"
             for agent in engine.agents.values()
             if agent.id not in interaction.rung
+            and all(offer.agent is not agent for offer in interaction.offers)
             and agent.may_take(rings_in.medium)
             and (rings_in.members is None or agent.id in rings_in.members)
             and rings_in.need.meets(agent.skills)

@@ -230,6 +230,8 @@ class Waiting(Roster):
             and bool((profile.bits | agent.own_bits) & line.mask)
             and agent.id not in interaction.rung
             and agent.may_take(line.medium)
+            # Offers of a queue that rang at one agent until now are not among `rung`.
+            and all(offer.agent is not agent for offer in interaction.offers)
         )
 
     def _note_short(self, interaction: Interaction) -> None:

@@ -136,7 +136,11 @@ class _Collector:
         covered = GaugeMetricFamily(
             "cicswitch_queue_ewt_covered", "Share that waited no longer than P90", labels=["queue"]
         )
-        for name in engine.queues:
+        is_open = GaugeMetricFamily(
+            "cicswitch_queue_open", "1 while it takes interactions", labels=["queue"]
+        )
+        for name, each in engine.queues.items():
+            is_open.add_metric([name], int(not each.closed))
             estimate = switch.conductor.estimator.of(name, now)
             ewt.add_metric([name, "0.5"], estimate.p50_s)
             ewt.add_metric([name, "0.9"], estimate.p90_s)
@@ -153,7 +157,18 @@ class _Collector:
                 totals.add_metric([name, outcome], today[outcome])
             if today["service_level"] is not None:
                 level.add_metric([name], today["service_level"])
-        yield from (waiting, callbacks, longest, signed_in, totals, level, ewt, error, covered)
+        yield from (
+            is_open,
+            waiting,
+            callbacks,
+            longest,
+            signed_in,
+            totals,
+            level,
+            ewt,
+            error,
+            covered,
+        )
 
 
 def registry_of(switch: Switch) -> CollectorRegistry:

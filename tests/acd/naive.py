@@ -6,6 +6,7 @@ has to agree with it (test_reference).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +41,17 @@ class Contact:
     priority: int
     queued_at: float
     number: int
-    agent: str = ""
-    offer: int = 0
+    agents: list[str] = field(default_factory=list)
+    """At whom it rings, or who has answered it."""
+    rung: set[str] = field(default_factory=set)
     answered: bool = False
+    looked_at: bool = False
     away: bool = False
     closing: bool = False
+
+    @property
+    def agent(self) -> str:
+        return self.agents[0] if self.agents else ""
 
 
 @dataclass
@@ -56,9 +63,14 @@ class Naive:
     contacts: dict[str, Contact] = field(default_factory=dict)
     decisions: list[tuple[str, str]] = field(default_factory=list)
     closed: set[str] = field(default_factory=set)
+    policy: Callable[[str, list[str]], str | None] | None = None
+    governed: tuple[str, ...] = ()
+    """Queues of the policy."""
     count: int = 0
     offers: int = 0
     left: int = 0
+    joined: int = 0
+    passed: int = 0
 
     # -- the two choices -------------------------------------------------------------------------
 
@@ -103,8 +115,10 @@ class Naive:
         q, waited = x.queue, now - x.queued_at
         if q.bound_s and waited >= q.bound_s:
             return (0, -(waited - q.bound_s), x.number)
-        points = q.weight * (x.priority + q.ageing * waited)
-        return (1, -points, x.number)
+        return (1, -self.points(x, now), x.number)
+
+    def points(self, x: Contact, now: float) -> float:
+        return x.queue.weight * (x.priority + x.queue.ageing * (now - x.queued_at))
 
     # -- commands --------------------------------------------------------------------------------
 
@@ -154,14 +168,30 @@ class Naive:
         self.place(contact, now)
 
     def place(self, contact: Contact, now: float) -> None:
-        person = self.best_person(contact, now)
-        if person is not None:
+        able = [person for person in self.people.values() if self.may(person, contact)]
+        able.sort(key=lambda p: self.rank(p, contact, now))
+        if able and self.policy is not None and contact.queue.queue in self.governed:
+            chosen = self.policy(contact.name, [p.name for p in able])
+            able = [p for p in able if p.name == chosen] or able
+        for person in able[: contact.queue.offer_to]:
             self.offer(contact, person, now)
+
+    def fill(self, contact: Contact, now: float) -> None:
+        """Others who are free ring too, up to the number."""
+        able = [p for p in self.people.values() if self.may(p, contact)]
+        for person in sorted(able, key=lambda p: self.rank(p, contact, now)):
+            if self.short(contact) and person.name not in contact.rung:
+                self.offer(contact, person, now)
+
+    def short(self, x: Contact) -> bool:
+        ringing = bool(x.agents) and not x.answered and not x.looked_at
+        return ringing and len(x.agents) < x.queue.offer_to
 
     def offer(self, contact: Contact, person: Person, now: float) -> None:
         self.offers += 1
-        contact.agent, person.work = person.name, contact.name
-        contact.offer = person.offered = self.offers
+        contact.agents.append(person.name)
+        contact.rung.add(person.name)
+        person.work, person.offered = contact.name, self.offers
         person.busy_since = now
         self.decisions.append((contact.name, person.name))
 
@@ -169,7 +199,30 @@ class Naive:
         if person.ready and not person.work:
             contact = self.best_contact(person, now)
             if contact is not None:
-                self.offer(contact, person, now)
+                self.offer(self.asked(contact, person, now), person, now)
+                return
+            rings = [x for x in self.contacts.values() if self.short(x)]
+            for x in sorted(rings, key=lambda x: (-self.points(x, now), x.number)):
+                if person.name not in x.rung and self.may(person, x):
+                    self.offer(x, person, now)
+                    self.joined += 1
+
+    def asked(self, first: Contact, person: Person, now: float) -> Contact:
+        """A policy that would rather wait gives him the next one of another line."""
+        able = [x for x in self.contacts.values() if not x.agent and not x.away]
+        able = [x for x in able if self.may(person, x)]
+        while able:
+            x = min(able, key=lambda x: self.urgency(x, now))
+            governed = self.policy is not None and x.queue.queue in self.governed
+            if not governed or (x.queue.bound_s and now - x.queued_at >= x.queue.bound_s):
+                return x
+            assert self.policy is not None
+            if self.policy(x.name, [person.name]) is not None:
+                return x
+            self.passed += 1
+            line = (x.queue.queue, x.need.key)
+            able = [y for y in able if (y.queue.queue, y.need.key) != line]
+        return first
 
     def put_down(self, person: Person, now: float) -> None:
         person.work = ""
@@ -177,10 +230,21 @@ class Naive:
 
     def leave(self, name: str, now: float) -> None:
         contact = self.contacts.pop(name)
-        if contact.agent:
-            person = self.people[contact.agent]
-            self.put_down(person, now)
-            self.look(person, now)
+        self.let_go(contact.agents, now)
+
+    def let_go(self, names: list[str], now: float) -> None:
+        for name in names:
+            self.put_down(self.people[name], now)
+        for name in names:
+            self.look(self.people[name], now)
+
+    def preview(self, name: str, now: float) -> None:
+        """Of the first at whom it rings."""
+        contact = self.contacts[name]
+        contact.looked_at = True
+        others = contact.agents[1:]
+        del contact.agents[1:]
+        self.let_go(others, now)
 
     def close(self, name: str, now: float) -> None:
         self.closed.add(name)
@@ -200,18 +264,23 @@ class Naive:
         contact = self.contacts[name]
         contact.answered = True
         self.people[contact.agent].answered += 1
+        others = contact.agents[1:]
+        del contact.agents[1:]
+        self.let_go(others, now)
 
     def reject(self, name: str, now: float) -> None:
         """The agent has to say that he is ready again."""
         contact = self.contacts[name]
-        person = self.people[contact.agent]
-        contact.agent = ""
+        person = self.people[contact.agents.pop(0)]
         self.put_down(person, now)
         person.ready, person.free_since, person.away = False, now, "not-responding"
-        other = self.best_person(contact, now)
-        if other is not None:
-            self.offer(contact, other, now)
-        elif contact.closing and contact.queue.queue in self.closed:
+        if contact.agents:
+            self.fill(contact, now)
+            return
+        contact.rung.clear()
+        contact.looked_at = False
+        self.place(contact, now)
+        if not contact.agents and contact.closing and contact.queue.queue in self.closed:
             del self.contacts[name]
 
     def finish(self, name: str, now: float) -> None:

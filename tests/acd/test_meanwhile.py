@@ -227,6 +227,12 @@ def test_nobody_joins_one_who_looks_at_it_already_or_an_offer_to_one() -> None:
     assert offered(floor.do(*agents("d"))) == []
 
 
+def test_nobody_is_offered_the_same_twice_at_once() -> None:
+    floor = Floor(queue(), *agents("a"), call("1", medium="chat"))  # he could take two chats
+    assert offered(floor.do(queue(offer_to=2))) == []
+    assert offered(floor.do(*agents("b"))) == [("1", "b")]
+
+
 def test_a_queue_that_is_told_to_ring_more_does() -> None:
     floor = Floor(queue(), *agents("a", "b", "d"), call("1"))
     assert len(offered(floor.do(queue(offer_to=2)))) == 1

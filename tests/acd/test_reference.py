@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import random
+from zlib import crc32
 
 import pytest
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
+from cicswitch.acd.agent import Agent
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.interaction import Interaction
 from cicswitch.acd.queue import SELECTIONS
 from tests.acd.naive import Naive, Person
 
 SKILLS = ("en", "ko", "ja", "sales", "tech")
 EVENTS = 100_000 // len(SELECTIONS)
+
+
+def policy(contact: str, agents: list[str]) -> str | None:
+    """One that has reasons of its own, and would rather wait a third of the times."""
+    reason = crc32(f"{contact} {agents[0]}".encode())
+    return agents[reason % len(agents)] if reason % 3 else None
+
+
+def choose(interaction: Interaction, agents: list[Agent], now: float) -> Agent | None:
+    named = policy(interaction.id, [agent.id for agent in agents])
+    return next((agent for agent in agents if agent.id == named), None)
 
 
 class Both:
@@ -26,7 +40,7 @@ class Both:
         self.now = 1000.0
         self.count = 0
         self.decisions: list[tuple[str, str]] = []
-        self.closed = self.empty = 0
+        self.closed = self.empty = self.steps = 0
         for number in range(6):
             self.define(
                 c.DefineQueue(
@@ -42,6 +56,7 @@ class Both:
                     bound_s=45.0 if number == 3 else 0.0,
                     ring_s=1e9,
                     on_fail={"rejected": c.FailRule()},
+                    offer_to=(4, 1, 3, 1, 2, 1)[number],
                     at_close=("stay", "leave")[number % 2],
                     join_empty=("paused", "not-responding") if number == 1 else True,
                     leave_empty=("paused", "interacting") if number == 2 else False,
@@ -59,6 +74,10 @@ class Both:
             self.naive.people[command.agent] = Person(
                 command.agent, command.skills, command.desire, command.cost, agent.tie
             )
+        self.naive.policy = policy
+        self.naive.governed = ("q1", "q5")
+        for name in self.naive.governed:
+            self.engine.choosers[name] = choose
         for number in range(20):
             self.sign_in(f"a{number}")
 
@@ -85,7 +104,10 @@ class Both:
         away = [x for x in waiting if x.away]
         free = [p for p in naive.people.values() if not p.work]
         kind = self.random.random()
-        if kind < 0.36 and len(waiting) < 60:
+        self.steps += 1
+        # By turns more than the agents can take, and less.
+        most = 60 if self.steps % 1000 < 600 else 2
+        if kind < 0.36 and len(waiting) < most:
             self.count += 1
             command = c.Enqueue(
                 interaction=str(self.count),
@@ -104,7 +126,10 @@ class Both:
         elif kind < 0.60 and offered:
             contact = self.random.choice(offered)
             number = self.engine.interactions[contact.name].reservation
-            if self.random.random() < 0.85:
+            if self.random.random() < 0.2 and not contact.looked_at:
+                self.engine.handle(c.Preview(number, 1e9), now)
+                naive.preview(contact.name, now)
+            elif self.random.random() < 0.85:
                 self.engine.handle(c.Accept(number), now)
                 naive.accept(contact.name, now)
             else:
@@ -154,5 +179,6 @@ def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
         both.naive.decisions.clear()
     assert both.naive.offers > EVENTS // 10
     assert both.closed > 100
+    assert min(both.naive.joined, both.naive.passed) > 5
     assert both.empty == both.naive.left
     assert both.engine.breached == 0
