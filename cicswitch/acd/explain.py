@@ -251,7 +251,23 @@ def _rule(say: Say, interaction: Interaction, line: Line, agent: Agent, now: flo
                 say("the next ring, {ring}", ring=ring) if ring else say("a skill"),
             )
     away = _away(say, agent, now)
-    return away if away[0] else _full(say, agent, interaction.medium, now)
+    if away[0]:
+        return away
+    full = _full(say, agent, interaction.medium, now)
+    return full if full[0] or not interaction.offers else _ringing(say, interaction, agent)
+
+
+def _ringing(say: Say, interaction: Interaction, agent: Agent) -> _Rule:
+    """Why it does not ring at an agent too, who is free."""
+    first = interaction.offers[0]
+    if first.previewing and first.agent is not agent:
+        decides = say("looked at: {agent} has answered and decides", agent=first.agent.id)
+        return "looked-at", decides, say("declining it")
+    rings = any(offer.agent is agent for offer in interaction.offers)
+    if agent.id in interaction.rung and not rings:
+        refused = say("has refused it: it rings at others")
+        return "refused", refused, say("its coming back into line")
+    return "", "", ""
 
 
 def _missing(say: Say, need: Need, agent: Agent) -> str:

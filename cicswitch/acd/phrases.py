@@ -19,6 +19,8 @@ ENGLISH = {
     "own-call": "in a call of his own",
     "rests": "rests after an offer that failed",
     "no-capacity": "takes none of its medium",
+    "looked-at": "looked at",
+    "refused": "has refused it",
 }
 
 KOREAN = {
@@ -85,6 +87,10 @@ KOREAN = {
     "in a call of his own": "개인 통화 중",
     "the end of that call": "그 통화의 종료",
     "rests after an offer that failed": "배정 실패 뒤 쉬는 중",
+    "looked at: {agent} has answered and decides": "확인 중: {agent} 상담원이 받고 결정하는 중",
+    "declining it": "거절",
+    "has refused it: it rings at others": "거절함: 다른 상담원에게 울리는 중",
+    "its coming back into line": "대기열로 돌아감",
     "takes no {medium}: his capacity has none": "{medium} 받지 않음: 용량에 없음",
     "another capacity": "용량 변경",
     "busy: {held} of {limit} {medium} in hand": "바쁨: {medium} {limit}건 중 {held}건 처리 중",
@@ -145,6 +151,8 @@ KOREAN = {
     "own-call": "개인 통화 중",
     "rests": "배정 실패 뒤 쉬는 중",
     "no-capacity": "받지 않는 매체",
+    "looked-at": "확인 중",
+    "refused": "거절함",
 }
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-from holidays import list_supported_countries
-
 from cicswitch.core.toml import Decoder, KeyPath
 from cicswitch.hours.model import DAYS, Holidays, Hours
 from cicswitch.hours.schedule import (
@@ -28,6 +26,8 @@ _WEEK_MIN = 7 * DAY_MIN
 
 def check_holidays(name: str, wanted: Holidays, decoder: Decoder) -> None:
     """Findings for a table of holidays."""
+    from holidays import list_supported_countries
+
     key: KeyPath = ("holidays", name)
     known = list_supported_countries()
     if wanted.country not in known:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
-from holidays import HolidayBase, country_holidays
 
 from cicswitch.hours.model import DAYS, Holidays, Hours, Rule
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 __all__ = [
     "HoursError",
@@ -335,6 +338,8 @@ def _date_limit(now: float) -> float:
 
 def made_holidays(wanted: Holidays) -> HolidayBase:
     """The holidays of a country. Raises `HoursError`."""
+    from holidays import country_holidays  # here, because who has no holidays need not load it
+
     try:
         return country_holidays(wanted.country, subdiv=wanted.subdivision or None)
     except NotImplementedError:

@@ -219,3 +219,20 @@ def test_one_who_is_away_is_told_to_be() -> None:
     lines = text(of_interaction(floor.engine, "cb", floor.now))
     assert lines[1].startswith("Place 1 with ")
     assert lines[2] == "Its customer is called back when its turn is near."
+
+
+def test_what_keeps_an_agent_from_joining_those_who_ring_is_told() -> None:
+    rules = {"rejected": c.FailRule(then="rest", seconds=2)}
+    floor = Floor(queue(offer_to=2, on_fail=rules), *agents("a", "b"), call("1"))
+    first, second = floor.engine.interactions["1"].offers
+    floor.do(c.Reject(first.number))
+    floor.wait(5)
+    assert ruled_out(floor, "1")[first.agent.id] == (
+        "has refused it: it rings at others",
+        "its coming back into line",
+    )
+    floor.do(c.Preview(second.number, 60), *agents("d"))
+    assert ruled_out(floor, "1")["d"] == (
+        f"looked at: {second.agent.id} has answered and decides",
+        "declining it",
+    )

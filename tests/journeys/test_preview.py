@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import wave
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from cicswitch.calls import events as ev
 from cicswitch.calls.reason import Reason
 from cicswitch.config import check
 from cicswitch.core.errors import ResourceError
+from cicswitch.records.journal import decode_batch
+from cicswitch.records.replay import replay
+from cicswitch.store.sqlite import connect_reader
 from tests.operation.test_keys import Parties, parties, queued
 from tests.support.center import center
 from tests.support.phone import phone
@@ -147,6 +151,10 @@ async def test_an_agent_is_told_who_it_is_and_silence_takes_him(tmp_path: Path) 
         # ring_s = 1 is over: the offer has not timed out.
         outcomes = [e.outcome for e in p.c.events if isinstance(e, acd_events.ReservationEnded)]
         assert outcomes == ["accepted"]
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
+        rows = db.execute("SELECT data FROM journal ORDER BY seq").fetchall()
+    (run,) = replay(event for (data,) in rows for event in decode_batch(data))
+    assert run.same, run
 
 
 async def test_one_takes_the_call_at_once(tmp_path: Path) -> None:
