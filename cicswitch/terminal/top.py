@@ -146,7 +146,7 @@ def _queues(rows: Sequence[Mapping[str, Any]], count: int, *, wide: bool) -> Tab
         # "3 +2": three on the line, two to be called back.
         shown = f"{waiting} +{callbacks}" if callbacks else str(waiting)
         table.add_row(
-            _cell(row["queue"]),
+            _cell(row["queue"] if row["open"] else f"{row['queue']} (closed)"),
             Text(shown, style="bold yellow" if waiting or callbacks else "dim"),
             _span(row["longest_wait_s"]) if waiting else Text("–", style="dim"),
             Text(

@@ -137,6 +137,22 @@ async def test_a_customer_hangs_up_and_is_called_when_an_agent_is_free(tmp_path:
         await p.c.empty()
 
 
+async def test_a_callback_keeps_the_segment_of_its_customer_and_his_agent_hears_who_it_is(
+    tmp_path: Path,
+) -> None:
+    vip = f'[segment.vip]\nnumbers = ["{CUSTOMER}"]\npriority = 40\n'
+    extra = EXTRA.format(keys="").replace("signed_in", "auto_answer = true\nsigned_in")
+    async with parties(tmp_path, extra=extra + vip) as p:
+        p.c.command(acd.Pause("a", "meal"))
+        name = await ask(p)
+        entry = p.c.switch.engine.interactions[name]
+        assert (entry.segment, entry.priority) == ("vip", 40)
+        p.c.command(acd.Ready("a"))
+        await connect(p)
+        kinds = [type(event) for event in p.c.events]
+        assert acd_events.PreviewBegan in kinds
+
+
 async def test_the_place_is_kept_before_those_who_came_later(tmp_path: Path) -> None:
     async with busy(tmp_path) as p:
         name = await ask(p)

@@ -34,12 +34,15 @@ async def test_top_shows_agents_and_then_that_the_switch_is_gone_and_back(tmp_pa
         assert "support" in shown
         assert "idle" in shown
 
+        assert "support (closed)" not in shown
         c.command(acd.Pause("kim", "meal"))
+        c.command(acd.Close("support"))
         c.switch.degraded["recording"] = "the disk is full"
         assert await asyncio.to_thread(view.look)
         shown = drawn(view, 140, 40)
         assert "● degraded" in shown
         assert "recording: the disk is full" in shown
+        assert "support (closed)" in shown
         assert "paused" in shown
         assert "meal" in shown
 

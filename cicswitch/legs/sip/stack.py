@@ -601,8 +601,8 @@ def _from(caller: str, name: str, domain: str) -> str:
 
 
 def _auto_answer(flow: Flow) -> tuple[tuple[str, str], ...]:
-    """What asks a phone to answer by itself: "Answer-Mode: Auto" (RFC 5373, section 4.3), and the
-    two that phones know who do not know that."""
+    """What asks a phone to answer by itself: `Answer-Mode: Auto` (RFC 5373), and the two headers
+    that phones go by which do not know it."""
     host = flow.listener.sent_by
     return (
         ("Answer-Mode", "Auto"),
