@@ -72,6 +72,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """The last arrivals; what is there then is served to its end."""
     warm_up_s: float = 0.0
     """What arrives before `start + warm_up_s` is not counted."""
+    openings: dict[str, tuple[tuple[float, bool], ...]] = {}
+    """By queue: when it opens (True) and closes; who has none is open all the time."""
     choosers: dict[str, Choose] = {}
     """Policies in Python by queue."""
     limits: dict[str, tuple[float, float]] = {}

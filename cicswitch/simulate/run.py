@@ -23,7 +23,7 @@ from cicswitch.simulate.tally import AgentTally, QueueTally
 
 __all__ = ["Simulation"]
 
-ARRIVE, ABANDON, FINISH, ACCEPT, WRAP_UP, READY, SIGN_OUT, SIGN_IN = range(8)
+ARRIVE, ABANDON, FINISH, ACCEPT, WRAP_UP, READY, SIGN_OUT, SIGN_IN, OPEN, CLOSE = range(10)
 _ANSWERS = 1_000_000
 """The generator of answers is none of a stream's."""
 
@@ -85,6 +85,9 @@ class Simulation:
                 self._push(max(shift.begin, self.now), SIGN_IN, agent.agent, 0)
                 if shift.end < inf:
                     self._push(shift.end, SIGN_OUT, agent.agent, 0)
+        for name, changes in model.openings.items():
+            for at, opens in changes:
+                self._push(max(at, self.now), OPEN if opens else CLOSE, name, 0)
         self.take_queues()
         self.engine.take_events()
         for number, source in enumerate(self.sources):
@@ -136,6 +139,10 @@ class Simulation:
                 call = self.calls.get(who)
                 if call is not None:  # the queue's time for it is not over
                     engine.handle(c.WrapUp(call.agent, "", interaction=who), at)
+                    self._react(at)
+            elif kind in (OPEN, CLOSE):
+                if engine.queues[who].closed is (kind == OPEN):
+                    engine.handle(c.Open(who) if kind == OPEN else c.Close(who), at)
                     self._react(at)
             else:
                 self._turn(kind, who, at)

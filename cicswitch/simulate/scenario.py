@@ -7,6 +7,7 @@ those of the Structs below; docs/simulation.md and docs/examples/simulation.toml
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from itertools import pairwise
 from math import inf, isfinite
 from pathlib import Path
@@ -18,6 +19,7 @@ from cicswitch.acd.commands import DefineAgent
 from cicswitch.config import Config, Medium, Proficiency
 from cicswitch.core.errors import ConfigError, ResourceError
 from cicswitch.core.toml import Decoder, Document, KeyPath
+from cicswitch.hours import schedules
 from cicswitch.simulate import history
 from cicswitch.simulate.listed import clock, read_arrivals, read_column
 from cicswitch.simulate.model import Listed, Model, Poisson, Shift, Stream
@@ -83,6 +85,8 @@ class ScenarioConfig(Struct, frozen=True):
 
     config: str = ""
     """The configuration; `--config` says another."""
+    date: str = ""
+    """The first day. With it queues open and close by their hours; without they are open."""
     start: str = "00:00"
     hours: Above = 24.0
     warm_up_hours: Seconds = 0.0
@@ -157,6 +161,7 @@ class _Reader:
             agents=tuple(agents),
             streams=tuple(streams),
             shifts=self._shifts({agent.agent for agent in agents}),
+            openings=self._openings(),
             answer=answer,
             return_s=read.answer.return_s,
             start=self.start,
@@ -167,6 +172,31 @@ class _Reader:
                 for name, queue in config.queue.items()
             },
         )
+
+    def _openings(self) -> dict[str, tuple[tuple[float, bool], ...]]:
+        """When queues open and close. Midnight is that of the hours' own time zone."""
+        config = self.config
+        if not self.read.date:
+            return {}
+        try:
+            day = date.fromisoformat(self.read.date)
+        except ValueError:
+            self.decoder.add(("date",), f'"{self.read.date}"', "a date, like 2026-11-23")
+            return {}
+        made = schedules(config.hours, config.holidays)
+        found: dict[str, tuple[tuple[float, bool], ...]] = {}
+        for name, queue in config.queue.items():
+            schedule = made.get(queue.hours)
+            if schedule is None:
+                continue
+            midnight = datetime(day.year, day.month, day.day, tzinfo=schedule.zone).timestamp()
+            at: float | None = midnight + self.start
+            changes: list[tuple[float, bool]] = []
+            while at is not None and at < midnight + self.end:
+                changes.append((at - midnight, schedule.is_open(at)))
+                at = schedule.next_change(at)
+            found[name] = tuple(changes)
+        return found
 
     # -- agents ----------------------------------------------------------------------------------
 

@@ -291,3 +291,11 @@ def test_an_interval_is_that_of_student() -> None:
     mean, half = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert mean == 3.0
     assert half == pytest.approx(4.604 * (2.5 / 5) ** 0.5)
+
+
+def test_a_queue_opens_and_closes_by_its_hours() -> None:
+    calls = listed((10.0, 5.0, 999.0), (60.0, 5.0, 999.0), (110.0, 5.0, 999.0), (130.0, 5.0, 999.0))
+    openings = {"q": ((0.0, False), (50.0, True), (100.0, False), (120.0, True))}
+    done = run(calls, openings=openings)
+    figures = done.queues["q"]
+    assert (figures.offered, figures.answered, figures.blocked) == (4, 2, 2)

@@ -188,3 +188,29 @@ def test_the_documentation_names_every_key() -> None:
     for kind in (ScenarioConfig, ArrivalsConfig, StaffConfig, AnswerConfig, TimesConfig):
         for key in kind.__struct_fields__:
             assert re.search(rf"[`\[ {{(]{key}[`\] =,]", text), f"{kind.__name__}.{key}"
+
+
+HOURS = """
+[hours.office]
+zone = "Asia/Seoul"
+open = ["mon-fri 09:00-18:00"]
+holidays = ["korea"]
+[holidays.korea]
+country = "KR"
+"""
+
+
+def test_queues_open_and_close_on_the_day_that_a_scenario_names(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('dialplans = []\n[queue.q]\nhours = "office"\n[queue.r]\n' + HOURS)
+    text = '[[staff]]\nname = "s"\n[[arrivals]]\nqueue = "q"\nper_hour = 1\n'
+    text += 'handle = { kind = "constant", mean_s = 9 }\n'
+    config = load_config(file)
+    day = 'date = "2026-12-24"\nstart = "08:00"\nhours = 100\n'
+    openings = read(tmp_path, config, day + text).model.openings
+    # Friday is Christmas, and the weekend follows: Monday at nine is 105 hours after midnight.
+    changes = ((8, False), (9, True), (18, False), (105, True))
+    assert openings == {"q": tuple((hour * 3600.0, opens) for hour, opens in changes)}
+    assert read(tmp_path, config, text).model.openings == {}
+    (found,) = findings(tmp_path, config, 'date = "soon"\n' + text)
+    assert 'date: found "soon", expected a date, like 2026-11-23' in found
