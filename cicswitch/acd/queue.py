@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.commands import DefineQueue, FailRule
@@ -26,7 +26,7 @@ ABSENT = {
     "communicating": (AgentState.COMMUNICATING,),
 }
 """What may count as nobody being there; `offline` always does, where anything does."""
-OFFLINE = 1 << AgentState.OFFLINE
+OFFLINE: Final = 1 << AgentState.OFFLINE
 
 SELECTIONS = (
     "longest-idle",

@@ -7,6 +7,7 @@ places on the floor, and if he is free he is given work.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
@@ -27,7 +28,7 @@ __all__ = ["Roster"]
 
 _LEAST_REST_S = 1.0
 """An agent who failed an offer and stays ready is not offered the same one again at once."""
-_JUDGE_S = 5.0
+_JUDGE_S: Final = 5.0
 """Rings that wait for the estimated wait are looked at so long after it may have grown."""
 _AT_WORK = (
     AgentState.ALERTING,

@@ -7,6 +7,7 @@ gives an agent what waits, and the rings and preferred agents change what is ask
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
@@ -22,8 +23,8 @@ from cicswitch.core.errors import Conflict, NotFound
 __all__ = ["Waiting", "urgency"]
 
 _NEEDS = 4096
-_NOBODY = "it named nobody of those who are free"
-_MOST_JUDGED = 50
+_NOBODY: Final = "it named nobody of those who are free"
+_MOST_JUDGED: Final = 50
 
 
 class Waiting(Roster):

@@ -8,7 +8,7 @@ own deadline comes later than ours, and would free an agent whom a mistake has l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.acd import commands as acd
 from cicswitch.calls.call import Call, Phase
@@ -28,8 +28,8 @@ _TEXTS = {
     "en": "Call for {queue} from {caller}. Press 1 to take it, 2 to decline.",
     "ko": "{queue} 대기열, {caller} 고객의 전화입니다. 받으려면 1번, 거절하려면 2번을 누르십시오.",
 }
-_ZIP = MediaSource(tone_hz=(1000.0,), duration_ms=200)
-_SPEAK_S = 60.0
+_ZIP: Final = MediaSource(tone_hz=(1000.0,), duration_ms=200)
+_SPEAK_S: Final = 60.0
 """More than any text takes to be made and said."""
 
 
