@@ -336,6 +336,8 @@ class Callbacks:
 
     def feed(self, event: Event) -> None:
         """An agent has him, or the queue let him go: the promise is kept, or over."""
+        if not self.promises:
+            return
         if isinstance(event, acd_events.InteractionConnected):
             if event.interaction in self.promises:
                 self._end(event.interaction, "connected")
