@@ -6,7 +6,8 @@
 
 The sources stay the program: a wheel without the variable, or on a machine without compiler or
 Python's headers, runs them as they are.
-Which modules are built stands in pyproject.toml, with the reason for those that are left out.
+Which modules are built stands in pyproject.toml, with the reason for those that are left out. What
+is written in C has a Python path beside it, which runs where it is not built.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class NativeBuild(BuildHookInterface[Any]):
         try:
             if lack := missing():
                 raise RuntimeError(f"{lack} is missing")
-            _compile(root, self._modules(root), target)
+            _compile(root, self._modules(root), self.config["extensions"], target)
         except (Exception, SystemExit) as error:  # whatever a compiler may say
             if WANTED != "auto":
                 raise
@@ -70,9 +71,9 @@ class NativeBuild(BuildHookInterface[Any]):
         return sorted(str(path.relative_to(root)) for path in found - left_out)
 
 
-def _compile(root: Path, modules: list[str], target: Path) -> None:
+def _compile(root: Path, modules: list[str], sources: list[str], target: Path) -> None:
     from mypyc.build import mypycify
-    from setuptools import Distribution
+    from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
     before = Path.cwd()
@@ -86,6 +87,14 @@ def _compile(root: Path, modules: list[str], target: Path) -> None:
             group_name="cicswitch",
             target_dir=str(target / "c"),
         )
+        extensions += [
+            Extension(
+                source.removesuffix(".c").replace("/", "."),
+                [source],
+                extra_compile_args=["-O2", "-Wall", "-Wextra"],
+            )
+            for source in sources
+        ]
         command = build_ext(Distribution({"name": "cicswitch", "ext_modules": extensions}))
         command.build_lib = str(target / "lib")
         command.build_temp = str(target / "temp")

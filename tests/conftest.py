@@ -26,7 +26,8 @@ if NATIVE:
         pytest.exit(f"{BUILD} is no native build: `make setup` says what it lacks", 2)
     stale = [
         str(path.relative_to(ROOT))
-        for path in (ROOT / "cicswitch").rglob("*.py")
+        for kind in ("*.py", "*.c")
+        for path in (ROOT / "cicswitch").rglob(kind)
         if not (built := Path(cicswitch.__file__).parents[1] / path.relative_to(ROOT)).exists()
         or built.read_bytes() != path.read_bytes()
     ]

@@ -12,10 +12,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.media import wire
+from cicswitch.media.inlet import Rows
 from cicswitch.media.leg import REOPEN_S, Leg
 from cicswitch.media.listener import INTERVAL_S, Ear, Listener
 from cicswitch.media.player import Digits, Play, Player
@@ -27,6 +28,9 @@ from cicswitch.media.sources import FRAME, Sources
 from cicswitch.rtp import g711
 from cicswitch.rtp.dtmf import DIGITS
 from cicswitch.rtp.stream import OutputStream
+
+if TYPE_CHECKING:
+    from cicswitch.media._relay import Relay
 
 __all__ = ["Engine"]
 
@@ -51,8 +55,13 @@ class Engine:
         emit: Callable[[wire.Event], None],
         assign: Callable[[Slot, Leg | None], None],
         release: Callable[[Slot], None],
+        rows: Rows,
+        relay: Relay | None,
     ) -> None:
         self.settings = settings
+        self.rows = rows
+        self.relay = relay
+        """The relay in C, where that is built."""
         self.latch_any = settings.latch == "any"
         self.now = time.monotonic()
         self.legs: dict[int, Leg] = {}

@@ -10,25 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["ROW", "ROWS", "Extra", "Inlet", "cuts", "rows"]
+__all__ = ["ROW", "ROWS", "Extra", "Inlet", "Rows"]
 
 ROW: Final = 640
 """Bytes for one packet: 60 ms of G.711 and headers. What is longer is dropped."""
 ROWS: Final = 256
 Extra = Callable[[memoryview, int, int, float], bool]
 
-_rows: Final = memoryview(bytearray(ROW * ROWS))
-rows: Final[list[memoryview]] = [_rows[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
-"""Where the packets of one pass over epoll lie, one each."""
-_cuts: Final[dict[int, list[memoryview]]] = {}
 
+class Rows:
+    """Where the packets of one pass over epoll lie, one each: a worker's own."""
 
-def cuts(size: int) -> list[memoryview]:
-    """The rows cut to a packet size: the few sizes of G.711 are cut once."""
-    found = _cuts.get(size)
-    if found is None:
-        found = _cuts[size] = [row[:size] for row in rows]
-    return found
+    __slots__ = ("_cuts", "block", "rows")
+
+    def __init__(self) -> None:
+        self.block = memoryview(bytearray(ROW * ROWS))
+        self.rows = [self.block[index * ROW : (index + 1) * ROW] for index in range(ROWS)]
+        self._cuts: dict[int, list[memoryview]] = {}
+
+    def cuts(self, size: int) -> list[memoryview]:
+        """The rows cut to a packet size: the few sizes of G.711 are cut once."""
+        found = self._cuts.get(size)
+        if found is None:
+            found = self._cuts[size] = [row[:size] for row in self.rows]
+        return found
 
 
 class Inlet:

@@ -11,13 +11,16 @@ host alone.
 The fast path. `worker` relays a packet itself while the fields `fast_*` and `next_*` match it, and
 calls `slow` for all others; `slow` arms the fast path when the next packet may take it, `disarm`
 books what went that way and stops it. Whatever changes a leg or its partner disarms both first.
+Where `_relay.c` is built it takes the packets of legs that are relayed or swallowed and nothing
+else; `lane` says whether it does. The fields `fast_*` and `next_*` are the same then, except that
+those of the next packet are behind until `book` has asked for them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cicswitch.media.inlet import ROW, Inlet, cuts
+from cicswitch.media.inlet import ROW, Inlet
 from cicswitch.media.pool import Slot
 from cicswitch.rtp import g711
 from cicswitch.rtp.dtmf import DtmfReceiver
@@ -62,6 +65,7 @@ class Leg(Inlet):
         "heard_at",
         "home",
         "input",
+        "lane",
         "latching",
         "number",
         "output",
@@ -123,6 +127,8 @@ class Leg(Inlet):
         # the fast path
         self.fast_mark = 0
         self.fast_to: Leg | None = None
+        self.lane = -1
+        """The file number by which the relay in C knows the leg while it is armed there."""
         self.table: bytes | None = None
         self.sequence_offset = 0
         self.timestamp_offset = 0
@@ -349,7 +355,7 @@ class Leg(Inlet):
             self.timestamp_shift = out_timestamp - after
             self.out_ssrc = to.output.ssrc
             self.out_send = to.slot.rtp.send
-            self.cut = cuts(size)
+            self.cut = self.engine.rows.cuts(size)
             plain = self.tape is None and self.table is None
             self.extra = None if plain else self._extra
         else:
@@ -359,6 +365,24 @@ class Leg(Inlet):
         self.fast_size = size
         self.fast_mark = self.next_word = word
         self.next_timestamp = after
+        relay = self.engine.relay
+        if relay is not None and self.tape is None and (to is None or self.table is None):
+            lane = self.slot.rtp.fileno()
+            if to is None:
+                relay.arm(lane, word, after, ssrc, size, 0, 0, 0, -1)
+            else:
+                relay.arm(
+                    lane,
+                    word,
+                    after,
+                    ssrc,
+                    size,
+                    self.word_shift,
+                    self.timestamp_shift,
+                    self.out_ssrc,
+                    to.slot.rtp.fileno(),
+                )
+            self.lane = lane
 
     def _extra(self, row: memoryview, size: int, timestamp: int, now: float) -> bool:
         """Record, transcode; True: the packet goes no further."""
@@ -373,6 +397,9 @@ class Leg(Inlet):
 
     def book(self, now: float) -> int:
         """Count what took the fast path since it was armed or booked; the number of packets."""
+        if self.lane >= 0:
+            assert self.engine.relay is not None
+            self.next_word, self.next_timestamp = self.engine.relay.reached(self.lane)
         count = self.next_word - self.fast_mark
         if self.next_word < 0 or not count:
             return 0
@@ -396,3 +423,7 @@ class Leg(Inlet):
         if self.next_word >= 0:
             self.book(self.engine.now if now is None else now)
             self.next_word = -1
+            if self.lane >= 0:
+                assert self.engine.relay is not None
+                self.engine.relay.disarm(self.lane)
+                self.lane = -1

@@ -7,6 +7,9 @@ than turn by turn. Under load a pass is followed by a nap of `NAP_S`, so that th
 some tens of packets instead of two or three: that halves the price of epoll and of waking up for
 0.6 ms of delay.
 
+Where `_relay.c` is built it takes the packets of the legs that are armed in it, a pass at a time
+and before all others, and hands over the rest.
+
 The worker ends when its command socket closes, when it is told to, or at SIGTERM; recordings are
 closed first.
 """
@@ -19,15 +22,19 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cicswitch.media import wire
 from cicswitch.media.engine import Engine
-from cicswitch.media.inlet import ROW, ROWS, Inlet, rows
+from cicswitch.media.inlet import ROW, ROWS, Inlet, Rows
 from cicswitch.media.leg import Leg
+from cicswitch.media.native import make_relay
 from cicswitch.media.pool import PortPool, Slot
 from cicswitch.media.reports import Reports
 from cicswitch.media.settings import MediaSettings
+
+if TYPE_CHECKING:
+    from cicswitch.media._relay import Relay
 
 __all__ = ["Worker"]
 
@@ -110,8 +117,16 @@ class _Control(Inlet):
 class Worker:
     """The loop around an `Engine`."""
 
-    def __init__(self, control: socket.socket, settings: MediaSettings) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        settings: MediaSettings,
+        *,
+        native: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         control.setblocking(False)
+        self._clock = clock
         self._control = control
         self._frames = wire.Frames()
         self._out: list[wire.Event] = []
@@ -133,7 +148,15 @@ class Worker:
             for ipv6, host in ((False, settings.host), (True, settings.host6))
             if host
         }
-        self.engine = Engine(settings, pools, self._out.append, self._assign, self._release)
+        store = Rows()
+        self._rows = store.rows
+        self._relay: Relay | None = make_relay(self._epoll.fileno(), store) if native else None
+        self._relay_errors = 0
+        self._sends: list[Callable[[memoryview], int]] = [_nothing] * ROWS
+        self._packets = self._rows[:]
+        self.engine = Engine(
+            settings, pools, self._out.append, self._assign, self._release, store, self._relay
+        )
         self.packets_idle = 0
         self.stopping = False
         self._put(control.fileno(), _Control(self))
@@ -211,68 +234,83 @@ class Worker:
             self._control.close()
 
     def _serve(self) -> None:
-        """The hot loop: see the module's docstring."""
+        """Pass after pass: see the module's docstring."""
+        found = self.step(0.0)
+        while not self.stopping and not self.engine.closing:
+            napped = NAP_FROM <= found < ROWS
+            if napped:
+                time.sleep(NAP_S)
+            found = self.step(0.0 if napped else max(0.0, self.engine.due() - self.engine.now))
+
+    def step(self, timeout_s: float) -> int:
+        """One pass, which waits so long for something to read; how many sockets had something."""
         engine = self.engine
-        table, out = self._table, self._out
-        poll, clock, sleep = self._epoll.poll, time.monotonic, time.sleep
-        unpack, pack = _FAST.unpack_from, _FAST.pack_into
-        sends: list[Callable[[memoryview], int]] = [_nothing] * ROWS
-        packets: list[memoryview] = rows[:]
+        table = self._table
+        used = 0
+        relay = self._relay
+        if relay is None:
+            events: list[tuple[int, int]] = self._epoll.poll(timeout_s, ROWS)
+            now = engine.now = self._clock()
+            found = len(events)
+            for number, _ in events:
+                used = self._take(table[number], used, now)
+        else:
+            found = relay.wait(timeout_s)
+            now = engine.now = self._clock()
+            rest: list[tuple[int, int, int]] = relay.carry()
+            # `_take` writes to rows that lie before those still to be looked at.
+            for number, at, size in rest:
+                if size < 0:
+                    used = self._take(table[number], used, now)
+                else:
+                    table[number].slow(self._rows[at], size, now)
+            if relay.errors != self._relay_errors:
+                engine.send_errors += relay.errors - self._relay_errors
+                self._relay_errors = relay.errors
+        sends, packets = self._sends, self._packets
+        for index in range(used):
+            try:
+                sends[index](packets[index])
+            except OSError:
+                engine.send_errors += 1
+        if engine.later:
+            self._take_later(now)
+        if now >= engine.due():
+            engine.tick(now)
+        if self._out or self._unsent:
+            self._write_events()
+        return found
+
+    def _take(self, leg: Inlet, used: int, now: float) -> int:
+        """Read a packet into row `used` and pass it on; how many rows hold one to be sent now."""
+        row = self._rows[used]
+        try:
+            size = leg.recv_into(row)
+        except OSError:
+            return used  # a far end's ICMP error, or another reader of a shared state
         word: int
         timestamp: int
         ssrc: int
-        now: float = clock()
-        napped = False
-        while not self.stopping and not engine.closing:
-            timeout = 0.0 if napped else max(0.0, engine.due() - now)
-            events: list[tuple[int, int]] = poll(timeout, ROWS)
-            now = engine.now = clock()
-            used = 0
-            for number, _ in events:
-                leg = table[number]
-                row = rows[used]
-                try:
-                    size = leg.recv_into(row)
-                except OSError:
-                    continue  # a far end's ICMP error, or another reader of a shared state
-                word, timestamp, ssrc = unpack(row)
-                if (
-                    word == leg.next_word
-                    and ssrc == leg.fast_ssrc
-                    and timestamp == leg.next_timestamp
-                    and size == leg.fast_size
-                ):
-                    leg.next_word = word + 1
-                    leg.next_timestamp = timestamp + size - 12
-                    extra = leg.extra
-                    if extra is not None and extra(row, size, timestamp, now):
-                        continue
-                    pack(
-                        row,
-                        0,
-                        word + leg.word_shift,
-                        timestamp + leg.timestamp_shift,
-                        leg.out_ssrc,
-                    )
-                    sends[used] = leg.out_send
-                    packets[used] = leg.cut[used]
-                    used += 1
-                else:
-                    leg.slow(row, size, now)
-            for index in range(used):
-                try:
-                    sends[index](packets[index])
-                except OSError:
-                    engine.send_errors += 1
-            if engine.later:
-                self._take_later(now)
-            if now >= engine.due():
-                engine.tick(now)
-            if out or self._unsent:
-                self._write_events()
-            napped = NAP_FROM <= len(events) < ROWS
-            if napped:
-                sleep(NAP_S)
+        word, timestamp, ssrc = _FAST.unpack_from(row)
+        if (
+            word != leg.next_word
+            or ssrc != leg.fast_ssrc
+            or timestamp != leg.next_timestamp
+            or size != leg.fast_size
+        ):
+            leg.slow(row, size, now)
+            return used
+        leg.next_word = word + 1
+        leg.next_timestamp = timestamp + size - 12
+        extra = leg.extra
+        if extra is not None and extra(row, size, timestamp, now):
+            return used
+        _FAST.pack_into(
+            row, 0, word + leg.word_shift, timestamp + leg.timestamp_shift, leg.out_ssrc
+        )
+        self._sends[used] = leg.out_send
+        self._packets[used] = leg.cut[used]
+        return used + 1
 
     def _take_later(self, now: float) -> None:
         later, self.engine.later = self.engine.later, []
