@@ -179,6 +179,8 @@ class Leg(Inlet):
         far end fell silent, and only its host may take over.
         """
         self.disarm()
+        if self.partner is not None:
+            self.partner.disarm()  # its packets go to a socket that is connected
         if self.play is not None:
             self.play.plain = False
         self.slot.disconnect()

@@ -428,6 +428,24 @@ def test_whoever_sends_too_fast_is_seen_by_python(one: tuple[Side, list[Source]]
     assert heard == 2100
 
 
+@either
+def test_a_far_end_that_fell_silent_still_hears_every_packet(native: bool) -> None:
+    with ExitStack() as stack:
+        side = Side(stack, 24600, native=native)
+        sources = [Source(11, 100, 5000), Source(22, 900, 70000)]
+        started(side, sources)
+        side.heard()
+        heard = 0
+        for _ in range(250):
+            side.now += 0.02
+            side.send(0, sources[0].packet())
+            side.run()
+            heard += len(side.heard()[1])
+        assert heard == 250
+        assert side.engine.send_errors == 0
+        assert side.legs[1].latching
+
+
 @needs_c
 def test_a_relay_refuses_what_would_reach_beyond_its_rows() -> None:
     relay = make_relay(0, Rows())
