@@ -413,7 +413,7 @@ class Leg(Inlet):
         if self.fast_to is not None:
             self.fast_to.output.relayed(
                 (self.next_word - 1 + self.word_shift) & 0xFFFF,
-                timestamp + self.timestamp_shift,
+                (timestamp + self.timestamp_shift) & 0xFFFF_FFFF,
                 count,
                 count * payload,
                 now,

@@ -305,9 +305,9 @@ class Worker:
         extra = leg.extra
         if extra is not None and extra(row, size, timestamp, now):
             return used
-        _FAST.pack_into(
-            row, 0, word + leg.word_shift, timestamp + leg.timestamp_shift, leg.out_ssrc
-        )
+        # Who sends faster than `LAST_TIMESTAMP` expects gets past a wrap.
+        stamp = (timestamp + leg.timestamp_shift) & 0xFFFF_FFFF
+        _FAST.pack_into(row, 0, word + leg.word_shift, stamp, leg.out_ssrc)
         self._sends[used] = leg.out_send
         self._packets[used] = leg.cut[used]
         return used + 1

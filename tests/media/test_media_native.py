@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -426,6 +427,23 @@ def test_whoever_sends_too_fast_is_seen_by_python(one: tuple[Side, list[Source]]
         heard += len(side.heard()[1])
     assert side.legs[0].input.received >= before + 2000
     assert heard == 2100
+
+
+@either
+def test_whoever_sends_too_fast_near_a_wrap_ends_no_worker(native: bool) -> None:
+    with ExitStack() as stack:
+        side = Side(stack, 24200, native=native)
+        side.legs[1].output.timestamp = 0xFFFF_FFFF - 962_000
+        sources = [Source(11, 100, 5000), Source(22, 900, 70000)]
+        started(side, sources)
+        heard = []
+        for _ in range(1700):
+            side.send(0, sources[0].packet(620))
+            side.run()
+            heard += side.heard()[1]
+        stamps = [int.from_bytes(packet[4:8], "big") for packet in heard]
+        assert len(stamps) >= 1700
+        assert {(y - x) & 0xFFFF_FFFF for x, y in pairwise(stamps[-1600:])} == {620}
 
 
 @either
