@@ -145,12 +145,23 @@ def _one(target: Target, calls: int, seconds: float, result: Result, prefix: str
                 used, seen = _driven(sender, legs, seconds, target.cpu_s)
             finally:
                 stop(process)
+    return figures(result, prefix, calls, seconds, used - idle * seconds, seen)
+
+
+def figures(
+    result: Result, prefix: str, calls: int, seconds: float, used: float, seen: dict[str, Any]
+) -> float:
+    """Add what a run brought; CPU-ms a call-second.
+
+    The price is by call offered, so one that lost packets has not done what it is asked for.
+    """
     lost = 1 - seen["got"] / seen["sent"] if seen["sent"] else 1.0
-    used -= idle * seconds
     cost = used / calls / seconds * 1000
     progress(f"{calls} calls: {cost:.3f} CPU-ms a call-second, lost {lost:.4%}, {seen}")
-    result.add(f"{prefix}cpu_ms_per_call_s", cost, "ms", most=1.5 if prefix else 0.6)
-    result.add(f"{prefix}added_ms_p99", seen["p99_ms"], "ms", most=None if prefix else 3)
+    most = 1.5 if prefix else 0.6
+    result.add(f"{prefix}cpu_ms_per_call_s", cost, "ms", most=most, done=not lost)
+    most_p99 = None if prefix else 3
+    result.add(f"{prefix}added_ms_p99", seen["p99_ms"], "ms", most=most_p99, done=not lost)
     result.add(f"{prefix}loss", lost * 100, "%", most=0)
     result.add(f"{prefix}core", used / seconds * 100, "% of a core")
     return cost

@@ -76,13 +76,14 @@ class Result(msgspec.Struct):
         *,
         least: float | None = None,
         most: float | None = None,
+        done: bool = True,
     ) -> None:
-        """Add a figure, with its target if it has one."""
+        """Add a figure, with its target if it has one: missed if the work was not `done`."""
         target, met = "", None
         if least is not None:
-            target, met = f"≥ {least:g}", value >= least
+            target, met = f"≥ {least:g}", done and value >= least
         elif most is not None:
-            target, met = f"≤ {most:g}", value <= most
+            target, met = f"≤ {most:g}", done and value <= most
         self.figures.append(Figure(name, round(value, 4), unit, target, met))
 
 

@@ -1,0 +1,23 @@
+"""What `bench relay` says of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.relay import figures
+from bench.result import Result
+
+
+@pytest.mark.parametrize(("got", "met"), [(1000, True), (999, False), (0, False)])
+def test_a_run_that_loses_packets_has_missed_its_targets(got: int, met: bool) -> None:
+    result = Result("relay")
+    seen = {"sent": 1000, "got": got, "p99_ms": 1.0}
+    assert figures(result, "", 10, 10.0, 0.05, seen) == pytest.approx(0.5)
+    told = {figure.name: figure.met for figure in result.figures}
+    assert told == {"cpu_ms_per_call_s": met, "added_ms_p99": met, "loss": met, "core": None}
+
+
+def test_a_run_in_which_nothing_was_sent_has_missed_them() -> None:
+    result = Result("relay")
+    figures(result, "", 10, 10.0, 0.0, {"sent": 0, "got": 0, "p99_ms": 0.0})
+    assert not any(figure.met for figure in result.figures)
