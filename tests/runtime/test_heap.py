@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from cicswitch import cli
+from cicswitch.media import __main__ as worker
+from cicswitch.runtime import heap
+
 PROGRAM = """
 import ctypes, sys
 from cicswitch.runtime.heap import keep_flat
@@ -51,3 +55,21 @@ def test_a_large_table_has_a_mapping_of_its_own_also_after_one_was_freed() -> No
 @glibc
 def test_by_itself_the_allocator_puts_it_into_the_heap() -> None:
     assert mappings() == 0
+
+
+class Called(Exception):
+    """Before anything else."""
+
+
+def called() -> bool:
+    raise Called
+
+
+def test_the_switch_and_its_media_worker_set_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "keep_flat", called)
+    monkeypatch.setattr(worker, "keep_flat", called)
+    with pytest.raises(Called):
+        cli.run()
+    monkeypatch.setattr(sys, "argv", ["worker", "--socket-fd", "-1", "--settings", "{}"])
+    with pytest.raises(Called):
+        worker.main()
