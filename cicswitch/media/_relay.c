@@ -3,9 +3,9 @@
 
    A lane is one direction, found by the file number it reads from. While it is armed it takes
    exactly one packet: the next in order, of one source, payload type and size. Whatever differs in
-   a bit of its header or in length is left for Python, in its row, as it came.
-   So nothing is decided here; Python arms a lane after a packet that it has taken itself, and
-   disarms it, reading back how far it came, before anything changes.
+   a bit of its header or in length is left for Python, in its row, as it came. So nothing is
+   decided here; Python arms a lane after a packet that it has taken itself, and disarms it, reading
+   back how far it came, before anything changes.
 
    No Python object is kept but the buffer of the rows, whose export this holds. The interpreter's
    lock is let go of while the kernel works; `busy` keeps other threads out meanwhile. */
@@ -197,6 +197,18 @@ static int match(Lane *lane, unsigned char *packet, ssize_t size) {
   return 1;
 }
 
+/* A tuple of three numbers, made by hand: one for each packet of a recorded call. */
+static PyObject *three(int a, int b, int c) {
+  const int numbers[] = {a, b, c};
+  PyObject *made = PyTuple_New(3);
+  for (Py_ssize_t at = 0; made && at < 3; at++) {
+    PyObject *number = PyLong_FromLong(numbers[at]);
+    if (!number) Py_CLEAR(made);
+    else PyTuple_SET_ITEM(made, at, number);
+  }
+  return made;
+}
+
 static PyObject *relay_carry(Relay *self, PyObject *unused) {
   (void)unused;
   if (!idle(self)) return NULL;
@@ -240,7 +252,7 @@ static PyObject *relay_carry(Relay *self, PyObject *unused) {
   PyObject *list = PyList_New(left);
   if (!list) return NULL;
   for (int at = 0; at < left; at++) {
-    PyObject *entry = Py_BuildValue("iii", self->events[rest[at]].data.fd, rest[at], sizes[at]);
+    PyObject *entry = three(self->events[rest[at]].data.fd, rest[at], sizes[at]);
     if (!entry) {
       Py_DECREF(list);
       return NULL;
