@@ -7,13 +7,16 @@ import socket
 from itertools import count
 
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw") or 0)
-_next = count(10_000 + _worker * 1500 + (os.getpid() * 40) % 1200, 10)
+_FIRST, _PORTS = 10_000 + _worker % 4 * 1500, 1500
+"""Each process of a test run has its own range, and goes round in it."""
+_steps = count(os.getpid() * 4 % 150)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that is free for UDP and TCP now, with the nine after it unlikely to be taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in _next:
+    for step in _steps:
+        port = _FIRST + step * 10 % _PORTS
         try:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 with socket.socket(family, kind) as probe:
