@@ -169,16 +169,26 @@ class Both:
                 self.decisions.append((event.interaction, event.agent))
 
 
-@pytest.mark.parametrize("select", SELECTIONS)
-def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
+def agree(select: str, events: int) -> None:
     both = Both(select, seed=len(select))
-    for step in range(EVENTS):
+    for step in range(events):
         both.step()
         assert both.decisions == both.naive.decisions, f"step {step}"
         both.decisions.clear()
         both.naive.decisions.clear()
-    assert both.naive.offers > EVENTS // 10
+    assert both.naive.offers > events // 10
     assert both.closed > 100
     assert min(both.naive.joined, both.naive.passed) > 5
     assert both.empty == both.naive.left
     assert both.engine.breached == 0
+
+
+@pytest.mark.parametrize("select", SELECTIONS)
+def test_the_engine_decides_as_one_who_looks_at_everybody(select: str) -> None:
+    agree(select, EVENTS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("select", SELECTIONS)
+def test_it_does_so_a_hundred_thousand_times_in_each_policy(select: str) -> None:
+    agree(select, 100_000)
