@@ -32,7 +32,7 @@ from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.config import CallbackConfig
 from cicswitch.core.errors import CommandError, NotFound
-from cicswitch.dialplan.actions import EnterCallback
+from cicswitch.dialplan.actions import EnterCallback, EnterQueue
 from cicswitch.ports import LegsUnavailable
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Callbacks:
                 return
         settings = self._settings(queue)
         same = place is not None and place.queue == queue
+        asked = place if place is not None and same else EnterQueue(queue, {}, 0, 0.0)
         interaction = c.names.name()
         event = ev.CallbackAccepted(
             at=c.now,
@@ -117,11 +118,11 @@ class Callbacks:
             called=call.called,
             peer=call.peer,
             language=call.run.language if call.run is not None else "",
-            skills=place.skills if same and place is not None else {},
-            require=place.require if same and place is not None else "",
-            prefer=place.prefer if same and place is not None else (),
-            patience_s=place.patience_s if same and place is not None else 0.0,
-            priority=place.priority if same and place is not None else 0,
+            skills=asked.skills,
+            require=asked.require,
+            prefer=asked.prefer,
+            patience_s=asked.patience_s,
+            priority=asked.priority,
             segment=place.segment if place is not None else "",
             expires_at=c.now + settings.expire_s if settings.expire_s else 0.0,
         )

@@ -40,7 +40,7 @@ def bring(floor: Floor, state: str) -> None:
 
 
 def floor_with(**settings: object) -> Floor:
-    own = c.DefineQueue(queue="q", **settings)  # type: ignore[arg-type]
+    own = c.DefineQueue(queue="q", **settings)  # type: ignore[arg-type]  # each test gives keys of its own
     return Floor(queue("other", wrap_up_s=30), own, *agents("a"))
 
 

@@ -21,7 +21,7 @@ def rung(events: list[e.AcdEvent]) -> list[tuple[str, str]]:
 
 def busy_floor(*names: str, **settings: object) -> Floor:
     """Agents who are signed in and away: 180 s a call for each of them."""
-    floor = Floor(queue(**settings), *agents(*names))  # type: ignore[arg-type]
+    floor = Floor(queue(**settings), *agents(*names))  # type: ignore[arg-type]  # as in `queue`
     floor.do(*[c.Pause(name, "") for name in names])
     return floor
 

@@ -21,7 +21,7 @@ def at(text: str, zone: str = "Asia/Seoul") -> float:
 
 
 def seoul(**tables: object) -> Schedule:
-    return Schedule(Hours(zone="Asia/Seoul", **tables), KOREA)  # type: ignore[arg-type]
+    return Schedule(Hours(zone="Asia/Seoul", **tables), KOREA)  # type: ignore[arg-type]  # tables of a test
 
 
 def shown(moment: float | None, zone: str = "Asia/Seoul") -> str:
@@ -178,7 +178,7 @@ def test_the_state_changes_exactly_at_the_next_change(
         end = (begin + length) % 96
         text = f"{begin // 4:02}:{begin % 4 * 15:02}-{end // 4:02}:{end % 4 * 15:02}"
         days[name] = (*days.get(name, ()), text)
-    hours = Hours(zone=zone, **days)  # type: ignore[arg-type]
+    hours = Hours(zone=zone, **days)  # type: ignore[arg-type]  # tables of a test
     now = at("2026-01-01 00:00", "UTC") + quarter * 900
     schedule = Schedule(hours)
     opened, change = schedule.is_open(now), schedule.next_change(now)
