@@ -1,4 +1,7 @@
-"""`bench acd`: events a second through the ACD's engine alone, with every feature in use."""
+"""`bench acd`: events a second through the ACD's engine alone, with most of its features in use.
+
+Not in it: rings by `ewt_s`, leave lists, policies in Python, callbacks, hours, previews.
+"""
 
 from __future__ import annotations
 
