@@ -1,6 +1,8 @@
-"""`bench acd`: events a second through the ACD's engine alone, with most of its features in use.
+"""`bench acd`: events a second through the ACD's engine alone, with all of its features in use.
 
-Not in it: rings by `ewt_s`, leave lists, policies in Python, callbacks, hours, previews.
+Each queue has what some center has (see `Center.queue`), and beside calls that come, are answered,
+ended and given up there is what people do all day: pauses, sign-outs, holds, calls of their own,
+callbacks, moves, previews, wrap-up codes, queues that close and open.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from bench.harness import progress
 from bench.result import Options, Result, Series
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
+from cicswitch.acd.agent import Agent, Presence
 from cicswitch.acd.engine import Engine
+from cicswitch.acd.interaction import AssignmentState, InteractionState
+from cicswitch.runtime.policy import Asked, Free, Policy
 from cicswitch.simulate.model import Model, Poisson, Shift
 from cicswitch.simulate.run import Simulation
 from cicswitch.simulate.times import Times
@@ -30,8 +35,15 @@ TARGETS = {(10_000, 100_000): (150_000.0, 100.0)}
 """(agents, waiting) -> (events/s at least, µs at most for 99 % of events)."""
 
 
+def longest_idle(asked: Asked, agents: list[Free]) -> str | None:
+    """A policy in Python; one call in eight waits for somebody else, if it may."""
+    if len(agents) == 1 and asked.interaction.endswith("8"):
+        return None
+    return max(agents, key=lambda agent: agent.idle_s).agent
+
+
 class Center:
-    """A center at work: calls come, are offered, answered, held, ended and given up."""
+    """A center at work."""
 
     def __init__(self, agents: int, waiting: int, profiles: int, seed: int = 1) -> None:
         self.random = random.Random(seed)
@@ -41,19 +53,25 @@ class Center:
         self.count = 0
         self.waiting: list[str] = []
         self.talking: list[str] = []
+        self.away: list[str] = []
         self.place: dict[str, int] = {}
+        self.queues = [f"queue-{number}" for number in range(QUEUES)]
+        self.names = [f"agent-{number}" for number in range(agents)]
+        self.done: dict[str, int] = {}
+        """Events by name: what happened at all."""
         handle = self.engine.handle
         for number in range(QUEUES):
             handle(self.queue(number), self.now)
+        self.engine.choosers["queue-3"] = Policy(longest_idle, budget_s=0.1)
         brought = [self.skills() for _ in range(min(profiles, agents))]
         for number in range(agents):
             skills = brought[number % len(brought)]
             handle(c.DefineAgent(agent=f"agent-{number}", skills=skills), self.now)
-        # Everybody is given a call, then the queues fill.
-        for _ in range(waiting + agents):
-            self.arrive()
-        for number in range(agents):
-            handle(c.SignIn(f"agent-{number}"), self.now)
+        for name in self.names:
+            handle(c.SignIn(name), self.now)
+        # Everybody is given something, then the queues fill.
+        while len(self.waiting) < waiting:
+            self.do(self.arrival())
             self.react()
 
     def skills(self) -> dict[str, int]:
@@ -61,10 +79,20 @@ class Center:
         return {skill: self.random.randint(20, 100) for skill in chosen}
 
     def queue(self, number: int) -> c.DefineQueue:
-        select = SELECTIONS[number % len(SELECTIONS)]
+        rings: tuple[c.Ring, ...] = (
+            c.Ring(after_s=3600, skills={SKILLS[number]: 0}),
+            c.Ring(after_s=7200, priority=5),
+        )
+        if number in (1, 9):  # the estimated wait is longer than that, mostly
+            rings = (c.Ring(ewt_s=120, priority=1), *rings)
+        elif number == 17:  # and never so long
+            rings = (c.Ring(ewt_s=360_000, queue="queue-1"), *rings)
+        elif number == 18:
+            rings = (c.Ring(unstaffed=True, queue="queue-1"), *rings)
+        absent = ("paused", "not-responding") if number in (2, 10) else False
         return c.DefineQueue(
             queue=f"queue-{number}",
-            select=select,
+            select=SELECTIONS[number % len(SELECTIONS)],
             weights=c.Weights(idle=0.01 if number % 2 else 0.0),
             priority=number % 5,
             ageing=1.0 if number % 3 else 0.5,
@@ -72,25 +100,37 @@ class Center:
             goal=0.8 if number % 6 == 5 else 0.0,
             bound_s=1800.0 if number % 8 == 7 else 0.0,
             ring_s=20,
+            offer_to=3 if number == 4 else 1,
             wrap_up_s=10 if number % 2 else 0,
-            rings=(
-                c.Ring(after_s=3600, skills={SKILLS[number]: 0}),
-                c.Ring(after_s=7200, priority=5),
-            ),
+            rings=rings,
+            join_empty=absent or True,
+            leave_empty=absent,
+            max_waiting=1_000_000 if number in (5, 13) else 0,
+            max_ewt_s=360_000 if number in (5, 13) else 0,
+            redial_s=600 if number % 2 else 0,
             on_fail={"rejected": c.FailRule(then="rest", seconds=5)},
         )
 
-    def arrive(self) -> None:
+    def arrival(self) -> c.Enqueue:
+        """Most are calls, to agents with one skill that is the queue's, and for some a level."""
+        draw = self.random.random
         self.count += 1
-        name = str(self.count)
-        # One skill that is the queue's, and for some a level of it.
         number = self.random.randrange(QUEUES)
-        level = 1 if self.random.random() < 0.8 else 40
-        self.engine.handle(
-            c.Enqueue(
-                interaction=name, queue=f"queue-{number}", skills={SKILLS[number * 2]: level}
-            ),
-            self.now,
+        medium = "voice"
+        if number >= 20:
+            medium = "chat" if number < 22 else "email"
+        prefer: tuple[str, ...] = ()
+        if number in (6, 14) and draw() < 0.3:
+            prefer = (self.random.choice(self.names),)
+        return c.Enqueue(
+            interaction=str(self.count),
+            queue=self.queues[number],
+            medium=medium,
+            skills={SKILLS[number * 2]: 1 if draw() < 0.8 else 40},
+            customer=str(self.random.randrange(1_000_000)),
+            segment="gold" if number % 3 else "",
+            prefer=prefer,
+            away=medium == "voice" and draw() < 0.03,
         )
 
     def add(self, pool: list[str], name: str) -> None:
@@ -111,6 +151,14 @@ class Center:
         if spent is not None:
             spent.append(time.perf_counter() - began)
 
+    def advance(self, spent: array[float]) -> None:
+        """Let deadlines pass; their seconds are those of the command before."""
+        began = time.perf_counter()
+        self.engine.advance(self.now)
+        if spent:
+            spent[-1] += time.perf_counter() - began
+        self.react(spent)
+
     def react(self, spent: array[float] | None = None) -> None:
         """Answer what was offered, and keep the pools."""
         engine = self.engine
@@ -120,12 +168,22 @@ class Center:
                 return
             for event in events:
                 kind = type(event)
+                self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
                 if kind is e.Reserved:
-                    if event.reservation not in engine.reservations:
+                    offer = engine.reservations.get(event.reservation)
+                    if offer is None:
                         continue
+                    if event.queue == "queue-8" and not offer.previewing:
+                        self.do(c.Preview(event.reservation, 15), spent)
                     accepts = self.random.random() < 0.97
                     self.do((c.Accept if accepts else c.Reject)(event.reservation), spent)
                 elif kind is e.InteractionQueued:
+                    if event.interaction in self.place:
+                        continue  # it was moved
+                    away = event.interaction in engine.queues[event.queue].away
+                    self.add(self.away if away else self.waiting, event.interaction)
+                elif kind is e.InteractionJoined:
+                    self.drop(self.away, event.interaction)
                     self.add(self.waiting, event.interaction)
                 elif kind is e.InteractionConnected:
                     self.drop(self.waiting, event.interaction)
@@ -134,36 +192,69 @@ class Center:
                     self.drop(self.talking, event.interaction)
                 elif kind is e.InteractionLeft:
                     self.drop(self.waiting, event.interaction)
-                elif kind is e.InvariantBroken:
+                elif kind is e.InvariantBroken or kind is e.PolicyFailed:
                     raise AssertionError(event)
+
+    def next(self) -> c.Command:
+        """What comes now."""
+        draw, choice, engine = self.random.random, self.random.choice, self.engine
+        kind = draw()
+        if kind < 0.45 or not self.talking or not self.waiting:
+            return self.arrival()
+        if kind < 0.85:
+            return c.Finish(choice(self.talking))
+        if kind < 0.90:
+            return c.Leave(choice(self.waiting))
+        if kind < 0.91 and self.away:
+            return c.Join(interaction=choice(self.away))
+        if kind < 0.95:
+            interaction = engine.interactions[choice(self.talking)]
+            if interaction.medium == "chat":
+                assignment = interaction.assignment
+                assert assignment is not None
+                return c.Silent(interaction.id, not assignment.silent)
+            if interaction.state is InteractionState.HELD:
+                return c.Resume(interaction.id)
+            return c.Hold(interaction.id)
+        if kind < 0.955:
+            moved = engine.interactions[choice(self.waiting)]
+            there = engine.queues[self.queues[self.queues.index(moved.queue.name) - 1]]
+            return c.Move(moved.id, self.queues[0] if there.closed else there.name)
+        if kind < 0.96:
+            return c.Prioritise(choice(self.waiting), self.random.randrange(10))
+        if kind < 0.961:
+            queue = engine.queues["queue-12"]
+            return c.Open(queue.name) if queue.closed else c.Close(queue.name)
+        return self.about(engine.agents[choice(self.names)])
+
+    def about(self, agent: Agent) -> c.Command:
+        """What an agent does beside his work."""
+        if agent.presence is Presence.OFFLINE:
+            return c.SignIn(agent.id)
+        if agent.presence is not Presence.READY:
+            return c.Ready(agent.id)
+        if agent.seized:
+            return c.Free(agent.id)
+        for work in agent.work.values():
+            if work.state is AssignmentState.WRAP_UP:
+                return c.WrapUp(agent.id, "sold", True, work.interaction.id)
+        kind = self.random.random()
+        if kind < 0.05:
+            return c.SignOut(agent.id)
+        if kind < 0.25:
+            return c.Pause(agent.id, "break")
+        if agent.work:
+            return self.arrival()
+        return c.Seize(agent.id)
 
 
 def measure(center: Center, events: int) -> tuple[float, array[float]]:
     """Seconds of the engine for so many commands, and each one's."""
     spent: array[float] = array("d")
-    engine, draw = center.engine, center.random.random
     while len(spent) < events:
         center.now += center.step_s
-        kind = draw()
-        command: c.Command
-        if kind < 0.45 or not center.talking:
-            center.count += 1
-            number = center.random.randrange(QUEUES)
-            command = c.Enqueue(
-                interaction=str(center.count),
-                queue=f"queue-{number}",
-                skills={SKILLS[number * 2]: 1 if draw() < 0.8 else 40},
-                customer=str(center.count),
-            )
-        elif kind < 0.90:
-            command = c.Finish(center.random.choice(center.talking))
-        elif kind < 0.95 and center.waiting:
-            command = c.Leave(center.random.choice(center.waiting))
-        else:
-            agent = f"agent-{center.random.randrange(len(engine.agents))}"
-            paused = engine.agents[agent].presence == 2
-            command = c.Ready(agent) if paused else c.Pause(agent, "break")
-        center.do(command, spent)
+        center.advance(spent)
+        center.do(center.next(), spent)
         center.react(spent)
     return sum(spent), spent
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
+from cicswitch.acd.absence import nobody
 from cicswitch.acd.agent import Agent
 from cicswitch.acd.interaction import (
     INTERACTION_TABLE,
@@ -30,7 +31,7 @@ from cicswitch.acd.interaction import (
 )
 from cicswitch.acd.invariants import Patrol
 from cicswitch.acd.lines import Line
-from cicswitch.acd.queue import OFFLINE, Queue, QueueView
+from cicswitch.acd.queue import Queue, QueueView
 from cicswitch.acd.skills import SkillsError, parse
 from cicswitch.acd.waiting import Waiting, urgency
 from cicswitch.core.errors import Conflict
@@ -93,7 +94,7 @@ class Engine(Waiting):
         self.advance(now)
         now = self.now
         self._handlers[type(command)](command, now)
-        if self._look_absent:
+        if self.absence.noted:
             self._leave_absent(now)
         if self.check:
             self._look(now)
@@ -108,7 +109,7 @@ class Engine(Waiting):
             if due is None or due > now:
                 return
             wheel.fire(due)
-            if self._look_absent:
+            if self.absence.noted:
                 self._leave_absent(due)
             if self.check:
                 self._look(due)
@@ -208,7 +209,8 @@ class Engine(Waiting):
             raise Conflict(f'queue "{command.queue}": require: expected {error}') from None
         queue = self.queues.get(command.queue)
         if queue is None:
-            self.queues[command.queue] = Queue(command)
+            queue = self.queues[command.queue] = Queue(command)
+            self._count_staff(queue)
             self._gather(now)
             return
         waiting = self.waiting(command.queue)
@@ -217,6 +219,7 @@ class Engine(Waiting):
         for line in list(queue.lines.values()):
             self.floor.close(line)
         queue.define(command)
+        self._count_staff(queue)
         self._gather(now)
         # What is being offered goes to the new lines if it comes back.
         for interaction in (*waiting, *self._offered(queue), *queue.away.values()):
@@ -373,7 +376,8 @@ class Engine(Waiting):
                 return "full"
             if definition.max_ewt_s and self.ewt(queue, now) > definition.max_ewt_s:
                 return "long"
-        if queue.join_absent and not free and self._nobody(line, queue.join_absent):
+        absent = queue.join_absent
+        if absent and not free and nobody(self.floor, self.agents, line, absent):
             return "empty"
         return ""
 
@@ -439,41 +443,19 @@ class Engine(Waiting):
                         if definition.leave_empty and self._waits_for_nobody(interaction):
                             self._leave(interaction, "empty", now)
 
-    def _nobody(self, line: Line, absent: int) -> bool:
-        """Whether all who could serve a line are in states that count as nobody."""
-        if not self.floor.staffed(line):
-            return True
-        if absent == OFFLINE:
-            return False
-        if line.direct:
-            assert line.members is not None
-            for name in line.members:
-                agent = self.agents.get(name)
-                if agent is not None and not absent >> agent.state & 1:
-                    return False
-            return True
-        return not self.floor.attended(line, absent)
-
     def _gather(self, now: float) -> None:
         """Queues were defined: what has to be looked at when an agent changes."""
-        self._absent = 0
-        for queue in self.queues.values():
-            if queue.leave_absent & ~OFFLINE:
-                self._absent |= queue.leave_absent
-        self._look_absent = self._absent != 0
+        self.absence.define(self.queues.values())
         self._judging = [queue for queue in self.queues.values() if queue.ewt_least]
+        self.floor.counted = [queue for queue in self.queues.values() if queue.counts]
         self._judge_soon(now)
 
     def _leave_absent(self, now: float) -> None:
         """Who waits for agents who all count as nobody leaves."""
-        self._look_absent = False
-        for queue in list(self.queues.values()):
-            if not queue.waiting or not queue.leave_absent & ~OFFLINE:
-                continue
-            for line in list(queue.lines.values()):
-                if line.waiting and self._nobody(line, queue.leave_absent):
-                    for interaction in line.interactions():
-                        self._leave(interaction, "empty", now)
+        for line in self.absence.take():
+            if nobody(self.floor, self.agents, line, line.queue.leave_absent):
+                for interaction in line.interactions():
+                    self._leave(interaction, "empty", now)
 
     def _waits_for_nobody(self, interaction: Interaction) -> bool:
         if interaction.state is not InteractionState.WAITING:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cicswitch.acd.lines import Line, Profile
 from cicswitch.acd.order import Order
+from cicswitch.acd.queue import OFFLINE
 from cicswitch.acd.skills import ANYBODY
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Floor:
         """Mask of the lines in which somebody waits."""
         self.ranked = 0
         """Mask of the ranked lines that somebody is free for."""
+        self.leaving = 0
+        """Mask of the lines of queues with a leave list."""
+        self.counted: list[Queue] = []
+        """The queues whose `staff` is kept."""
         self.media: dict[str, int] = {}
         """Masks of the lines by medium."""
         self.direct: dict[str, dict[str, Line]] = {}
@@ -100,12 +105,20 @@ class Floor:
         """Note whether an agent is signed in now, and what he could serve."""
         profile = agent.profile
         assert profile is not None
+        if bool(agent.presence) != (agent.id in self.present):
+            self._count(agent, profile, 1 if agent.presence else -1)
         if agent.presence:
             self.present.add(agent.id)
             self.staff.put(agent, 0.0, 0.0, profile.bits | agent.own_bits)
         else:
             self.present.discard(agent.id)
             self.staff.remove(agent)
+
+    def _count(self, agent: Agent, profile: Profile, more: int) -> None:
+        for queue in self.counted:
+            members = queue.definition.agents
+            if (not members or agent.id in members) and queue.need.meets(profile.skills):
+                queue.staff += more
 
     def leave(self, agent: Agent) -> None:
         """Take an agent out of his profile. Idempotent."""
@@ -114,7 +127,9 @@ class Floor:
             return
         self._withdraw(agent, profile)
         self.staff.remove(agent)
-        self.present.discard(agent.id)
+        if agent.id in self.present:
+            self.present.remove(agent.id)
+            self._count(agent, profile, -1)
         agent.profile = None
         agent.own_lines = []
         agent.own_bits = 0
@@ -207,7 +222,7 @@ class Floor:
             key += "\n" + "\n".join(sorted(members))
         line = self.lines.get(key)
         if line is None:
-            if len(self.lines) >= _MOST_LINES:
+            if len(self._by_bit) - len(self._free_bits) >= _MOST_LINES:
                 self._drop_unused()
             line = Line(key, queue, medium, need, members)
             self._open(line)
@@ -235,6 +250,8 @@ class Floor:
             self._by_bit.append(line)
         line.bit, line.mask = bit, 1 << bit
         self.media[line.medium] = self.media.get(line.medium, 0) | line.mask
+        if queue.leave_absent & ~OFFLINE:
+            self.leaving |= line.mask
         if queue.select in _RANKED:
             line.ranked = Order()
         else:
@@ -306,6 +323,7 @@ class Floor:
             order.lines &= ~mask
         self.media[line.medium] &= ~mask
         self.ranked &= ~mask
+        self.leaving &= ~mask
         self._rewrite(served, line)
         self._by_bit[line.bit] = None
         self._free_bits.append(line.bit)
@@ -451,11 +469,28 @@ class Floor:
 
     def attended(self, line: Line, absent: int) -> bool:
         """Whether anybody who is signed in and could serve a line is in none of these states."""
-        return any(not absent >> agent.state & 1 for agent in self.staff.walk(line.mask))
+        agent = line.witness
+        if agent is not None and agent.presence and not absent >> agent.state & 1:
+            profile = agent.profile
+            if profile is not None and (profile.bits | agent.own_bits) & line.mask:
+                return True
+        for agent in self.staff.walk(line.mask):
+            if not absent >> agent.state & 1:
+                line.witness = agent
+                return True
+        line.witness = None
+        return False
 
     def lines_of(self, mask: int) -> list[Line]:
         """The lines of a mask."""
-        return [line for line in self._by_bit if line is not None and line.mask & mask]
+        found: list[Line] = []
+        while mask:
+            lowest = mask & -mask
+            mask ^= lowest
+            line = self._by_bit[lowest.bit_length() - 1]
+            if line is not None:
+                found.append(line)
+        return found
 
 
 def order_of(select: str) -> int:

@@ -32,7 +32,23 @@ def breaches(engine: Engine, now: float) -> list[str]:
 
 def _floor(engine: Engine) -> list[str]:
     floor = engine.floor
-    wrong: list[str] = []
+    wrong = [
+        f"queue {queue.name} counts {queue.staff} who are signed in"
+        for queue in engine.queues.values()
+        if queue.counts and queue.staff != len(engine.serving(queue))
+    ]
+    for queue in engine.queues.values():
+        rings = queue.definition.rings
+        awaits = [
+            interaction
+            for line in queue.lines.values()
+            if not line.direct
+            for interaction in line.interactions()
+            if interaction.ring < len(rings) and rings[interaction.ring].ewt_s
+        ]
+        most = min(awaits, key=lambda each: (each.key, each.sequence), default=None)
+        if queue.awaits_ewt(float("inf")) is not most:
+            wrong.append(f"queue {queue.name} would open its ring to another than the most urgent")
     for line in floor.lines.values():
         standing = line.interactions()
         if line.waiting != len(standing):

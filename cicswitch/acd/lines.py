@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cicswitch.acd.queue import Queue
     from cicswitch.acd.skills import Need
 
-__all__ = ["Line", "Profile"]
+__all__ = ["Line", "Profile", "first", "standing"]
 
 
 class Profile:
@@ -60,6 +60,7 @@ class Line:
         "scores",
         "used_at",
         "waiting",
+        "witness",
     )
 
     def __init__(
@@ -90,6 +91,8 @@ class Line:
         """Points of the profiles that serve it, for such a policy."""
         self.closed = False
         """The queue has changed, or nobody has used it: look for another."""
+        self.witness: Agent | None = None
+        """The one who was last found to be there for it; see `Floor.attended`."""
         self.waiting = 0
         self.used_at = 0.0
         self._heap: list[tuple[float, int, int, Interaction]] = []
@@ -112,17 +115,17 @@ class Line:
         interaction.entry += 1  # what is in the heaps is void
         most = 2 * self.waiting + 64
         if len(self._heap) > most:
-            self._heap = _standing(self._heap)
+            self._heap = standing(self._heap)
         if len(self._oldest) > most:
-            self._oldest = _standing(self._oldest)
+            self._oldest = standing(self._oldest)
 
     def head(self) -> Interaction | None:
         """The most urgent interaction that waits."""
-        return _first(self._heap)
+        return first(self._heap)
 
     def oldest(self) -> Interaction | None:
         """The one who has waited longest; kept for queues with a bound only."""
-        return _first(self._oldest)
+        return first(self._oldest)
 
     def ahead_of(self, key: float) -> int:
         """How many that wait are as urgent as one with this key, or more."""
@@ -130,10 +133,11 @@ class Line:
 
     def interactions(self) -> list[Interaction]:
         """All that wait, most urgent first. For views and changes, not for matching."""
-        return [entry[3] for entry in sorted(_standing(self._heap))]
+        return [entry[3] for entry in sorted(standing(self._heap))]
 
 
-def _first(heap: list[tuple[float, int, int, Interaction]]) -> Interaction | None:
+def first(heap: list[tuple[float, int, int, Interaction]]) -> Interaction | None:
+    """The first of a heap who still stands where he stood when he was put in."""
     while heap:
         entry = heap[0]
         if entry[3].entry == entry[2]:
@@ -142,9 +146,10 @@ def _first(heap: list[tuple[float, int, int, Interaction]]) -> Interaction | Non
     return None
 
 
-def _standing(
+def standing(
     heap: list[tuple[float, int, int, Interaction]],
 ) -> list[tuple[float, int, int, Interaction]]:
+    """The heap without those who do not."""
     kept = [entry for entry in heap if entry[3].entry == entry[2]]
     heapify(kept)
     return kept

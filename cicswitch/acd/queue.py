@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from heapq import heappush
 from math import exp
 from typing import TYPE_CHECKING, Final
 
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.commands import DefineQueue, FailRule
+from cicswitch.acd.lines import first, standing
 from cicswitch.acd.skills import Need, all_of, levels, parse
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Queue:
     __slots__ = (
         "_abandons",
         "_asked",
+        "_awaits",
         "_handled",
         "_level_at",
         "_met",
@@ -89,6 +92,7 @@ class Queue:
         "away",
         "bound_s",
         "closed",
+        "counts",
         "definition",
         "ewt_least",
         "goal",
@@ -108,6 +112,7 @@ class Queue:
         "priority",
         "ring_s",
         "select",
+        "staff",
         "waiting",
         "weight",
         "wrap_up_s",
@@ -120,6 +125,8 @@ class Queue:
         """How many stand in its lines."""
         self.away: dict[str, Interaction] = {}
         """Those who have a place and whose customer is not there."""
+        self.staff = 0
+        """How many who are signed in meet its own requirement, if it asks for estimates."""
         self.closed = False
         """It takes nobody; a new definition does not open it."""
         self.judged: Timer | None = None
@@ -154,6 +161,9 @@ class Queue:
         waits = [ring.ewt_s for ring in definition.rings if ring.ewt_s]
         self.ewt_least = min(waits) if waits else 0.0
         """The shortest estimated wait that a ring waits for; 0: none does."""
+        self._awaits: dict[int, list[tuple[float, int, int, Interaction]]] = {}
+        self.counts = self.ewt_least > 0.0 or definition.max_ewt_s > 0.0
+        """Whether `staff` is kept."""
         self.join_absent = _absent(definition.join_empty, nobody=False)
         """States that count as nobody, as bits; 0: nobody is asked whether somebody is there."""
         self.leave_absent = _absent(definition.leave_empty, nobody=True)
@@ -187,6 +197,32 @@ class Queue:
         else:
             self.handle_times[self._handled % _HANDLE_TIMES] = seconds + self.wrap_up_s
         self.handle_s += (seconds + self.wrap_up_s - self.handle_s) / min(self._handled, 50)
+
+    # -- rings that wait for the estimated wait ---------------------------------------------------
+
+    def await_ewt(self, interaction: Interaction) -> None:
+        """One who stands in a line now: note it, if his next ring opens with the estimated wait."""
+        rings, number = self.definition.rings, interaction.ring
+        if number >= len(rings) or not rings[number].ewt_s:
+            return
+        heap = self._awaits.setdefault(number, [])
+        if len(heap) > 2 * self.waiting + 64:
+            heap = self._awaits[number] = standing(heap)
+        heappush(heap, (interaction.key, interaction.sequence, interaction.entry, interaction))
+
+    def awaits_ewt(self, wait_s: float) -> Interaction | None:
+        """The most urgent whose next ring is open at this estimated wait."""
+        best: Interaction | None = None
+        key = 0.0
+        for number, heap in self._awaits.items():
+            if self.definition.rings[number].ewt_s > wait_s:
+                continue
+            head = first(heap)
+            if head is None:
+                continue
+            if best is None or (head.key, head.sequence) < (key, best.sequence):
+                best, key = head, head.key
+        return best
 
     # -- the goal --------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
+from cicswitch.acd.absence import Absence
 from cicswitch.acd.agent import LIVE_MEDIA, Agent, AgentState, Capacity, Presence
 from cicswitch.acd.floor import Floor
 from cicswitch.acd.interaction import (
@@ -59,10 +60,7 @@ class Roster:
         """Those that ring at fewer agents than their queue wants."""
         self._judging: list[Queue] = []
         """Queues with rings that wait for the estimated wait."""
-        self._absent = 0
-        """States that make those who wait in some queue leave, when all who serve are in them."""
-        self._look_absent = False
-        """Somebody went into one of them, or began to wait: they have to be looked at."""
+        self.absence = Absence(self.floor)
 
     # -- what the other half does ----------------------------------------------------------------
 
@@ -117,7 +115,7 @@ class Roster:
         agent.cost = command.cost
         agent.attributes = dict(command.attributes)
         self.floor.join(agent)
-        self._look_absent = self._absent != 0
+        self.absence.note_all()
         self._judge_soon(now)
         self._settle(agent, now)
 
@@ -128,7 +126,7 @@ class Roster:
         if agent.presence is not Presence.OFFLINE:
             self._withdraw(agent, Presence.OFFLINE, "", now)
         self.floor.leave(agent)
-        self._look_absent = self._absent != 0
+        self.absence.note_all()
         self._judge_soon(now)
         del self.agents[agent.id]
 
@@ -411,8 +409,8 @@ class Roster:
             agent.busy_s += spent_s
         agent.state, agent.since, agent.code = state, now, code
         agent.interaction, agent.queue = interaction, queue
-        if self._absent and self._absent >> state & 1:
-            self._look_absent = True
+        if self.absence.states >> state & 1:
+            self.absence.note(agent)
         if self._judging and state is AgentState.OFFLINE:
             self._judge_soon(now)
         self.events.append(

@@ -15,7 +15,7 @@ from cicswitch.acd.agent import Agent
 from cicswitch.acd.floor import MOST_CANDIDATES, Choose
 from cicswitch.acd.interaction import Interaction, InteractionState
 from cicswitch.acd.lines import Line
-from cicswitch.acd.queue import OFFLINE, Queue
+from cicswitch.acd.queue import Queue
 from cicswitch.acd.roster import Roster
 from cicswitch.acd.skills import ANYBODY, Need, SkillsError, all_of, levels, parse
 from cicswitch.core.errors import Conflict, NotFound
@@ -83,9 +83,13 @@ class Waiting(Roster):
             ]
         return [agent for agent in among if agent.presence and need.meets(agent.skills)]
 
+    def _count_staff(self, queue: Queue) -> None:
+        """The floor keeps the number from here."""
+        queue.staff = len(self.serving(queue)) if queue.counts else 0
+
     def ewt(self, queue: Queue, now: float) -> float:
         """The wait that the next one to join would have, in seconds: a rough mean."""
-        agents = len(self.serving(queue))
+        agents = queue.staff if queue.counts else len(self.serving(queue))
         if not agents:
             return float("inf")
         return (queue.waiting + 1) * queue.handle_s / agents
@@ -164,10 +168,14 @@ class Waiting(Roster):
 
     def _wait(self, line: Line, interaction: Interaction, now: float) -> None:
         self.floor.wait(line, interaction)
-        if line.queue.leave_absent & ~OFFLINE:
-            self._look_absent = True
-        if line.queue.ewt_least and line.queue.judged is None:
-            self._judge_soon(now)
+        if self.absence.states:
+            self.absence.note_line(line)
+        queue = line.queue
+        if queue.ewt_least:
+            if not line.direct:
+                queue.await_ewt(interaction)
+            if queue.judged is None:
+                self._judge_soon(now)
 
     def _agent_for(self, line: Line, interaction: Interaction, now: float) -> Agent | None:
         chooser = self.choosers.get(line.queue.name) if self.choosers else None
@@ -390,19 +398,15 @@ class Waiting(Roster):
         wait_s = self.ewt(found, now)
         if wait_s < found.ewt_least:
             return
-        rings, through = found.definition.rings, 0
-        for interaction in self.waiting(queue):
-            if interaction.state is not InteractionState.WAITING or interaction.prefer:
-                continue
-            if interaction.queue is not found or interaction.ring >= len(rings):
-                continue
-            ring = rings[interaction.ring]
-            if not ring.ewt_s or wait_s < ring.ewt_s:
-                continue
-            if through == _MOST_JUDGED:
+        through: set[str] = set()
+        while True:
+            interaction = found.awaits_ewt(wait_s)
+            if interaction is None:
+                return
+            if interaction.id in through or len(through) == _MOST_JUDGED:
                 self._judge_soon(now)
                 return
-            through += 1
+            through.add(interaction.id)
             self._next_ring(interaction, "ewt", now)
             self._relax_at_once(interaction, now)
             wait_s = self.ewt(found, now)

@@ -53,10 +53,9 @@ def test_fewer_agents_and_longer_calls_make_the_wait_longer_too() -> None:
     floor = Floor(queue(rings=rings), *agents("a"), call("0"))
     floor.do(c.Accept(floor.reserved("0")))
     floor.wait(2000)
+    floor.engine.queues["q"].handle_s = 10.0  # as if calls had been short until now
     floor.do(call("1"), c.Pause("a", ""))
-    floor.engine.interactions["1"].ring = 0  # as if it had joined while calls were short
-    floor.engine.queues["q"].handle_s = 10.0
-    floor.wait(20)
+    assert rung(floor.wait(20)) == []
     floor.do(c.Finish("0"))
     assert rung(floor.wait(6)) == [("1", "ewt")]
 
