@@ -78,7 +78,7 @@ class Capacity:
         self.limits = dict(limits)
         self.interrupted_by = dict(interrupted_by)
 
-    def allows(self, medium: str, load: Mapping[str, int]) -> bool:
+    def allows(self, medium: str, load: dict[str, int]) -> bool:
         """Whether one more of `medium` may come to an agent who has `load` in hand."""
         if load.get(medium, 0) >= self.limits.get(medium, 0):
             return False

@@ -238,7 +238,7 @@ class Engine(Waiting):
         through as many rings as before, if there are so many."""
         self._cancel_ring_timer(interaction)
         queue = interaction.queue
-        rings = queue.definition.rings
+        rings = queue.rings
         interaction.ring = min(interaction.ring, len(rings))
         interaction.priority = interaction.own_priority + queue.priority
         interaction.levels, interaction.joined = {}, ()
@@ -319,9 +319,11 @@ class Engine(Waiting):
             return
         self.interactions[interaction.id] = interaction
         self._announce(interaction, now)
-        limits = [limit for limit in (command.timeout_s, queue.definition.max_wait_s) if limit]
-        if limits:
-            interaction.timer = self.wheel.at(now + min(limits), self._wait_is_over, interaction.id)
+        limit = command.timeout_s
+        if not limit or 0.0 < queue.max_wait_s < limit:
+            limit = queue.max_wait_s
+        if limit:
+            interaction.timer = self.wheel.at(now + limit, self._wait_is_over, interaction.id)
         if command.prefer:
             self._prefer(interaction, command.prefer, command.patience_s, now)
         self._set_ring_timer(interaction, now)
@@ -356,7 +358,7 @@ class Engine(Waiting):
 
     def _old_place(self, queue: Queue, customer: str, now: float) -> float:
         """The place of one who hung up and calls again in time, or a new one."""
-        window = queue.definition.redial_s
+        window = queue.redial_s
         if not window or not customer:
             return now
         queued_at, left_at = self._abandoned.pop((queue.name, customer), (now, -window))
@@ -366,9 +368,9 @@ class Engine(Waiting):
         """Why a queue does not take an interaction; empty if it does."""
         if queue.closed:
             return "closed"
-        definition = queue.definition
-        if not definition.max_waiting and not queue.join_absent and not definition.max_ewt_s:
+        if not queue.limited:
             return ""
+        definition = queue.definition
         line = self._line(interaction, now)
         free = self.floor.serves(line)
         if not free:
@@ -413,7 +415,7 @@ class Engine(Waiting):
         queue, wait_s = interaction.queue, now - interaction.joined_at
         if before is not InteractionState.AWAY:
             queue.count(wait_s, answered=False, now=now)
-        if outcome == "abandoned" and queue.definition.redial_s and interaction.customer:
+        if outcome == "abandoned" and queue.redial_s and interaction.customer:
             if len(self._abandoned) >= _REDIALS:
                 del self._abandoned[next(iter(self._abandoned))]
             self._abandoned[queue.name, interaction.customer] = (interaction.queued_at, now)
@@ -434,7 +436,7 @@ class Engine(Waiting):
             definition = queue.definition
             if not queue.waiting:
                 continue
-            if not definition.leave_empty and not any(r.unstaffed for r in definition.rings):
+            if not definition.leave_empty and not any(r.unstaffed for r in queue.rings):
                 continue
             for line in list(queue.lines.values()):
                 if line.waiting and not self.floor.staffed(line):
@@ -558,7 +560,7 @@ class Engine(Waiting):
         if interaction.state is not InteractionState.WAITING:
             return
         if interaction.deadline:
-            last = interaction.ring and interaction.ring == len(interaction.queue.definition.rings)
+            last = interaction.ring and interaction.ring == len(interaction.queue.rings)
             exhausted = last and interaction.queue.definition.exhausted == "leave"
             self._leave(interaction, "exhausted" if exhausted else "timeout", now)
             return

@@ -389,7 +389,7 @@ def of_agent(engine: Engine, name: str, now: float, language: str = "en") -> Age
     _, rule, change = _away(say, agent, now)
     offers = []
     for line in list(engine.floor.lines.values()):
-        head = line.head()
+        head = line.first
         if head is None:
             continue
         code, why, _ = _rule(say, head, line, agent, now)

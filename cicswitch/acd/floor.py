@@ -48,6 +48,8 @@ class Floor:
 
     def __init__(self) -> None:
         self.profiles: dict[str, Profile] = {}
+        self._bringing: dict[str, dict[str, Profile]] = {}
+        """The profiles by skill."""
         self.lines: dict[str, Line] = {}
         self.orders = [Order() for _ in range(4)]
         """Who is free, by the keys of the policies that lines share."""
@@ -80,6 +82,8 @@ class Floor:
         profile = self.profiles.get(key)
         if profile is None:
             profile = self.profiles[key] = Profile(key, agent)
+            for skill in profile.skills:
+                self._bringing.setdefault(skill, {})[key] = profile
             for line in self.lines.values():
                 if line.members is None and _admit(line, profile):
                     profile.lines.append(line)
@@ -136,6 +140,22 @@ class Floor:
         del profile.agents[agent.id]
         if not profile.agents:
             del self.profiles[profile.key]
+            for skill in profile.skills:
+                bringing = self._bringing[skill]
+                del bringing[profile.key]
+                if not bringing:
+                    del self._bringing[skill]
+
+    def candidates(self, need: Need) -> dict[str, Profile]:
+        """Profiles among which all are that meet a need, and not many more."""
+        fewest = self.profiles
+        for skill in need.necessary():
+            bringing = self._bringing.get(skill)
+            if bringing is None:
+                return {}
+            if len(bringing) < len(fewest):
+                fewest = bringing
+        return fewest
 
     def _withdraw(self, agent: Agent, profile: Profile) -> None:
         for order in self.orders:
@@ -257,7 +277,7 @@ class Floor:
         else:
             self.orders[order_of(queue.select)].lines |= line.mask
         served: list[Agent] = []
-        for profile in self.profiles.values():
+        for profile in self.candidates(line.need).values():
             members = line.members
             if members is None:
                 if _admit(line, profile):
@@ -306,7 +326,7 @@ class Floor:
         if not mask:
             return
         served: list[Agent] = []
-        for profile in self.profiles.values():
+        for profile in self.candidates(line.need).values():
             if line.members is None:
                 if profile.bits & mask:
                     profile.bits &= ~mask
@@ -366,9 +386,13 @@ class Floor:
 
     def beside(self) -> int:
         """The lines in which somebody waits although somebody is free for them: 0, always."""
-        beside = self.ranked & self.waiting
+        waiting = self.waiting
+        if not waiting:
+            return 0
+        beside = self.ranked & waiting if self.ranked else 0
         for order in self.orders:
-            beside |= order.served & self.waiting
+            if order:
+                beside |= order.served & waiting
         return beside
 
     # -- matching --------------------------------------------------------------------------------
@@ -405,6 +429,7 @@ class Floor:
         best: Interaction | None = None
         best_line: Line | None = None
         most = late = 0.0
+        sequence = 0
         profile = agent.profile
         if profile is None or not agent.open:
             return None
@@ -421,10 +446,10 @@ class Floor:
                         continue
                     queue = line.queue
                     if queue.bound_s:
-                        oldest = line.oldest()
-                        if oldest is not None and now - oldest.queued_at >= queue.bound_s:
+                        oldest = line.eldest
+                        if oldest is not None and now - line.eldest_at >= queue.bound_s:
                             # Past the bound: who has been past it longest goes before all others.
-                            over = now - oldest.queued_at - queue.bound_s + 1e-9
+                            over = now - line.eldest_at - queue.bound_s + 1e-9
                             if over > late or (
                                 over == late
                                 and best is not None
@@ -434,28 +459,28 @@ class Floor:
                             continue
                     if late:
                         continue
-                    head = line.head()
+                    head = line.first
                     if head is None:
                         continue
-                    points = queue.urgency(head, now)
+                    points = queue.points(line.first_key, now)
                     if (
                         best is None
                         or points > most
-                        or (points == most and head.sequence < best.sequence)
+                        or (points == most and line.first_sequence < sequence)
                     ):
-                        best, best_line, most = head, line, points
+                        best, best_line, most, sequence = head, line, points, line.first_sequence
         if self.direct and not late:
             for line in self.direct.get(agent.id, {}).values():
-                head = line.head()
+                head = line.first
                 if head is None or not agent.may_take(line.medium):
                     continue
-                points = line.queue.urgency(head, now)
+                points = line.queue.points(line.first_key, now)
                 if (
                     best is None
                     or points > most
-                    or (points == most and head.sequence < best.sequence)
+                    or (points == most and line.first_sequence < sequence)
                 ):
-                    best, best_line, most = head, line, points
+                    best, best_line, most, sequence = head, line, points, line.first_sequence
         if best is None or best_line is None:
             return None
         return best_line, best

@@ -55,6 +55,12 @@ def _floor(engine: Engine) -> list[str]:
             wrong.append(f"line {line.key!r} counts {line.waiting}, {len(standing)} stand")
         if line.mask and bool(floor.waiting & line.mask) != (line.waiting > 0):
             wrong.append(f"line {line.key!r}: the mask of waiting is wrong")
+        if line.first is not (standing[0] if standing else None):
+            wrong.append(f"line {line.key!r}: another is first")
+        if line.queue.bound_s:
+            eldest = min(standing, key=lambda each: (each.queued_at, each.sequence), default=None)
+            if line.eldest is not eldest:
+                wrong.append(f"line {line.key!r}: another has waited longest")
         if not standing:
             continue
         absent = line.queue.leave_absent

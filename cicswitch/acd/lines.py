@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from cicswitch.acd.queue import Queue
     from cicswitch.acd.skills import Need
 
-__all__ = ["Line", "Profile", "first", "standing"]
+Entry = tuple[float, int, int, "Interaction"]
+
+__all__ = ["Line", "Profile", "Row"]
 
 
 class Profile:
@@ -41,15 +43,86 @@ class Profile:
         """The same as a mask."""
 
 
+class Row:
+    """Interactions by a key, smallest first; equal ones by their numbers.
+
+    Most come in order: they stand in a list, and the first is the next of it. The others are in a
+    heap. An entry is (key, sequence, `Interaction.entry`, interaction), and void once that number
+    is another: nobody looks for it where it stands.
+    """
+
+    __slots__ = ("_heap", "_last_key", "_last_sequence", "_list", "_start")
+
+    def __init__(self) -> None:
+        self._list: list[Entry] = []
+        self._start = 0
+        self._last_key = float("-inf")
+        self._last_sequence = 0
+        self._heap: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._list) - self._start + len(self._heap)
+
+    def push(self, key: float, interaction: Interaction) -> None:
+        """Put an interaction in as it stands now (`Interaction.entry`)."""
+        sequence = interaction.sequence
+        entry = (key, sequence, interaction.entry, interaction)
+        last = self._last_key
+        if key > last or (key == last and sequence >= self._last_sequence):
+            self._list.append(entry)
+            self._last_key, self._last_sequence = key, sequence
+        else:
+            heappush(self._heap, entry)
+
+    def first(self) -> Interaction | None:
+        """The first who still stands as he stood when he was put in."""
+        row, start, heap = self._list, self._start, self._heap
+        while start < len(row) and row[start][3].entry != row[start][2]:
+            start += 1
+        if start > 64 and 2 * start > len(row):
+            del row[:start]
+            start = 0
+        self._start = start
+        while heap and heap[0][3].entry != heap[0][2]:
+            heappop(heap)
+        if start == len(row):
+            self._last_key = float("-inf")  # whoever comes next is in order
+            return heap[0][3] if heap else None
+        if heap and heap[0] < row[start]:
+            return heap[0][3]
+        return row[start][3]
+
+    def trim(self, most: int) -> None:
+        """Drop what is void if there are more entries than that."""
+        if len(self._list) - self._start + len(self._heap) > most:
+            self._list = [entry for entry in self._list[self._start :] if _stands(entry)]
+            self._start = 0
+            self._heap = [entry for entry in self._heap if _stands(entry)]
+            heapify(self._heap)
+
+    def standing(self) -> list[Entry]:
+        """All who stand, in no order."""
+        return [entry for entry in (*self._list[self._start :], *self._heap) if _stands(entry)]
+
+
+def _stands(entry: Entry) -> bool:
+    return entry[3].entry == entry[2]
+
+
 class Line:
     """Interactions that ask for the same, most urgent first."""
 
     __slots__ = (
-        "_heap",
-        "_oldest",
+        "_by_age",
+        "_row",
         "bit",
         "closed",
         "direct",
+        "eldest",
+        "eldest_at",
+        "first",
+        "first_key",
+        "first_sequence",
         "key",
         "mask",
         "medium",
@@ -94,62 +167,62 @@ class Line:
         self.witness: Agent | None = None
         """The one who was last found to be there for it; see `Floor.attended`."""
         self.waiting = 0
+        self.eldest: Interaction | None = None
+        """The one who has waited longest; kept for queues with a bound only."""
+        self.eldest_at = 0.0
         self.used_at = 0.0
-        self._heap: list[tuple[float, int, int, Interaction]] = []
-        self._oldest: list[tuple[float, int, int, Interaction]] = []
+        self.first: Interaction | None = None
+        """The most urgent interaction that waits."""
+        self.first_key = 0.0
+        """Its key and its number: a match compares lines, and reads no more than the lines."""
+        self.first_sequence = 0
+        self._row = Row()
+        self._by_age = Row()
 
     def push(self, interaction: Interaction) -> None:
         """Put an interaction in its place; also one that comes back after a failed offer."""
         self.waiting += 1
         interaction.entry += 1
-        entry = interaction.entry
-        heappush(self._heap, (interaction.key, interaction.sequence, entry, interaction))
+        key, sequence = interaction.key, interaction.sequence
+        self._row.push(key, interaction)
+        if (
+            self.first is None
+            or key < self.first_key
+            or (key == self.first_key and sequence < self.first_sequence)
+        ):
+            self.first, self.first_key, self.first_sequence = interaction, key, sequence
         if self.queue.bound_s:
-            heappush(
-                self._oldest, (interaction.queued_at, interaction.sequence, entry, interaction)
-            )
+            at, eldest = interaction.queued_at, self.eldest
+            self._by_age.push(at, interaction)
+            if (
+                eldest is None
+                or at < self.eldest_at
+                or (at == self.eldest_at and sequence < eldest.sequence)
+            ):
+                self.eldest, self.eldest_at = interaction, at
 
     def take(self, interaction: Interaction) -> None:
-        """Take an interaction out, wherever it stands. What that leaves in the heaps is bounded."""
+        """Take an interaction out, wherever it stands. What that leaves in the rows is bounded."""
         self.waiting -= 1
-        interaction.entry += 1  # what is in the heaps is void
-        most = 2 * self.waiting + 64
-        if len(self._heap) > most:
-            self._heap = standing(self._heap)
-        if len(self._oldest) > most:
-            self._oldest = standing(self._oldest)
-
-    def head(self) -> Interaction | None:
-        """The most urgent interaction that waits."""
-        return first(self._heap)
-
-    def oldest(self) -> Interaction | None:
-        """The one who has waited longest; kept for queues with a bound only."""
-        return first(self._oldest)
+        interaction.entry += 1  # what is in the rows is void
+        self._row.trim(2 * self.waiting + 64)
+        if interaction is self.first:
+            head = self._row.first()
+            self.first = head
+            if head is not None:
+                self.first_key, self.first_sequence = head.key, head.sequence
+        if self.queue.bound_s:
+            self._by_age.trim(2 * self.waiting + 64)
+            if interaction is self.eldest:
+                head = self._by_age.first()
+                self.eldest = head
+                if head is not None:
+                    self.eldest_at = head.queued_at
 
     def ahead_of(self, key: float) -> int:
         """How many that wait are as urgent as one with this key, or more."""
-        return sum([entry[0] <= key and entry[3].entry == entry[2] for entry in self._heap])
+        return sum([entry[0] <= key for entry in self._row.standing()])
 
     def interactions(self) -> list[Interaction]:
         """All that wait, most urgent first. For views and changes, not for matching."""
-        return [entry[3] for entry in sorted(standing(self._heap))]
-
-
-def first(heap: list[tuple[float, int, int, Interaction]]) -> Interaction | None:
-    """The first of a heap who still stands where he stood when he was put in."""
-    while heap:
-        entry = heap[0]
-        if entry[3].entry == entry[2]:
-            return entry[3]
-        heappop(heap)
-    return None
-
-
-def standing(
-    heap: list[tuple[float, int, int, Interaction]],
-) -> list[tuple[float, int, int, Interaction]]:
-    """The heap without those who do not."""
-    kept = [entry for entry in heap if entry[3].entry == entry[2]]
-    heapify(kept)
-    return kept
+        return [entry[3] for entry in sorted(self._row.standing())]

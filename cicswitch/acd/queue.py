@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from heapq import heappush
 from math import exp
 from typing import TYPE_CHECKING, Final
 
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.commands import DefineQueue, FailRule
-from cicswitch.acd.lines import first, standing
+from cicswitch.acd.lines import Row
 from cicswitch.acd.skills import Need, all_of, levels, parse
 
 if TYPE_CHECKING:
@@ -88,7 +87,9 @@ class Queue:
         "_met",
         "_total",
         "_waited_s",
+        "after_s",
         "ageing",
+        "at_once",
         "away",
         "bound_s",
         "closed",
@@ -104,13 +105,17 @@ class Queue:
         "join_absent",
         "judged",
         "leave_absent",
+        "limited",
         "lines",
+        "max_wait_s",
         "name",
         "need",
         "offer_to",
         "plain",
         "priority",
+        "redial_s",
         "ring_s",
+        "rings",
         "select",
         "staff",
         "waiting",
@@ -158,15 +163,24 @@ class Queue:
         self.ring_s = definition.ring_s
         self.wrap_up_s = definition.wrap_up_s
         self.offer_to = definition.offer_to
-        waits = [ring.ewt_s for ring in definition.rings if ring.ewt_s]
+        self.max_wait_s = definition.max_wait_s
+        self.redial_s = definition.redial_s
+        self.rings = definition.rings
+        self.after_s = [ring.after_s for ring in self.rings]
+        """When each ring opens by time; 0: it does not."""
+        self.at_once = [ring.unstaffed or ring.ewt_s > 0.0 for ring in self.rings]
+        """Whether each may open as soon as it is the next."""
+        waits = [ring.ewt_s for ring in self.rings if ring.ewt_s]
         self.ewt_least = min(waits) if waits else 0.0
         """The shortest estimated wait that a ring waits for; 0: none does."""
-        self._awaits: dict[int, list[tuple[float, int, int, Interaction]]] = {}
+        self._awaits: dict[int, Row] = {}
         self.counts = self.ewt_least > 0.0 or definition.max_ewt_s > 0.0
         """Whether `staff` is kept."""
         self.join_absent = _absent(definition.join_empty, nobody=False)
         """States that count as nobody, as bits; 0: nobody is asked whether somebody is there."""
         self.leave_absent = _absent(definition.leave_empty, nobody=True)
+        self.limited = self.join_absent != 0 or definition.max_waiting > 0 or self.counts
+        """Whether it may refuse one while it is open."""
         self.plain = self.weight == 1.0 and not self.goal and not self.bound_s
         """Urgency is priority and age alone."""
 
@@ -202,22 +216,23 @@ class Queue:
 
     def await_ewt(self, interaction: Interaction) -> None:
         """One who stands in a line now: note it, if his next ring opens with the estimated wait."""
-        rings, number = self.definition.rings, interaction.ring
+        rings, number = self.rings, interaction.ring
         if number >= len(rings) or not rings[number].ewt_s:
             return
-        heap = self._awaits.setdefault(number, [])
-        if len(heap) > 2 * self.waiting + 64:
-            heap = self._awaits[number] = standing(heap)
-        heappush(heap, (interaction.key, interaction.sequence, interaction.entry, interaction))
+        row = self._awaits.get(number)
+        if row is None:
+            row = self._awaits[number] = Row()
+        row.trim(2 * self.waiting + 64)
+        row.push(interaction.key, interaction)
 
     def awaits_ewt(self, wait_s: float) -> Interaction | None:
         """The most urgent whose next ring is open at this estimated wait."""
         best: Interaction | None = None
         key = 0.0
-        for number, heap in self._awaits.items():
-            if self.definition.rings[number].ewt_s > wait_s:
+        for number, row in self._awaits.items():
+            if self.rings[number].ewt_s > wait_s:
                 continue
-            head = first(heap)
+            head = row.first()
             if head is None:
                 continue
             if best is None or (head.key, head.sequence) < (key, best.sequence):
@@ -266,5 +281,9 @@ class Queue:
 
     def urgency(self, interaction: Interaction, now: float) -> float:
         """Points that compare across queues: `weight * (priority + ageing * wait) + debt`."""
-        points = self.ageing * now - interaction.key
+        return self.points(interaction.key, now)
+
+    def points(self, key: float, now: float) -> float:
+        """The urgency of one with this key."""
+        points = self.ageing * now - key
         return points if self.plain else self.weight * points + self.debt

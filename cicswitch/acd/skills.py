@@ -42,7 +42,7 @@ class Need:
         self.key: str = self.text()
         """What the need is known by: its text, parts in order."""
 
-    def meets(self, skills: Mapping[str, int]) -> bool:
+    def meets(self, skills: dict[str, int]) -> bool:
         """Whether these skills are enough."""
         kind = self.kind
         if kind == "has":
@@ -53,7 +53,7 @@ class Need:
             return any(part.meets(skills) for part in self.parts)
         return not self.parts[0].meets(skills)
 
-    def score(self, skills: Mapping[str, int]) -> int:
+    def score(self, skills: dict[str, int]) -> int:
         """The proficiency brought to what is asked for: summed over `all`, the best of `any`."""
         kind = self.kind
         if kind == "has":
@@ -65,7 +65,7 @@ class Need:
             return max([part.score(skills) for part in self.parts], default=0)
         return 0
 
-    def missing(self, skills: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    def missing(self, skills: dict[str, int]) -> list[tuple[str, str, int]]:
         """What is not met: (kind of the need, its text, the level that is there)."""
         if self.meets(skills):
             return []
@@ -89,6 +89,14 @@ class Need:
             # Dropping a skill that must not be there means that it may be.
             return ANYBODY if parts[0] is ANYBODY else _not(parts[0])
         return _join(self.kind, parts)
+
+    def necessary(self) -> list[str]:
+        """Skills without which nobody meets it; there may be others."""
+        if self.kind == "has":
+            return [self.skill]
+        if self.kind == "all":
+            return [part.skill for part in self.parts if part.kind == "has"]
+        return []
 
     def skills(self) -> set[str]:
         """All skills that it names."""

@@ -77,7 +77,7 @@ class Waiting(Roster):
         else:
             among = [
                 agent
-                for profile in self.floor.profiles.values()
+                for profile in self.floor.candidates(need).values()
                 if need.meets(profile.skills)
                 for agent in profile.agents.values()
             ]
@@ -114,7 +114,7 @@ class Waiting(Roster):
         """What an interaction asks for by itself; the same need is the same object, mostly."""
         if not command.skills and not command.require:
             return ANYBODY
-        key = (command.require, *sorted(command.skills.items()))
+        key = (command.require, tuple(command.skills.items()))
         need = self._needs.get(key)
         if need is None:
             try:
@@ -348,12 +348,12 @@ class Waiting(Roster):
 
     def _set_ring_timer(self, interaction: Interaction, now: float) -> None:
         """Wait for the next ring, if time is what it waits for."""
-        rings = interaction.queue.definition.rings
-        if interaction.ring >= len(rings):
+        after = interaction.queue.after_s
+        if interaction.ring >= len(after):
             return
-        ring = rings[interaction.ring]
-        if ring.after_s:
-            due = interaction.joined_at + ring.after_s
+        after_s = after[interaction.ring]
+        if after_s:
+            due = interaction.joined_at + after_s
             interaction.ring_timer = self.wheel.at(
                 max(due, now), self._ring_is_due, interaction.id, interaction.ring
             )
@@ -375,13 +375,13 @@ class Waiting(Roster):
                 if interaction.queue in visited:
                     return
                 visited.append(interaction.queue)
-            rings = interaction.queue.definition.rings
-            if interaction.ring >= len(rings):
+            queue = interaction.queue
+            if interaction.ring >= len(queue.rings) or not queue.at_once[interaction.ring]:
                 return
-            ring = rings[interaction.ring]
+            ring = queue.rings[interaction.ring]
             if ring.unstaffed and not self.floor.staffed(self._line(interaction, now)):
                 self._next_ring(interaction, "unstaffed", now)
-            elif ring.ewt_s and self.ewt(interaction.queue, now) >= ring.ewt_s:
+            elif ring.ewt_s and self.ewt(queue, now) >= ring.ewt_s:
                 self._next_ring(interaction, "ewt", now)
             else:
                 return

@@ -80,7 +80,10 @@ class TimerWheel:
                     args = timer.args
                     timer.cancel()
                     fired += 1
-                    callback(now, *args)
+                    if len(args) == 1:
+                        callback(now, args[0])
+                    else:
+                        callback(now, *args)
         return fired
 
     def __len__(self) -> int:
