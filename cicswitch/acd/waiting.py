@@ -191,6 +191,8 @@ class Waiting(Roster):
         else:
             if chosen is not None and chosen in candidates:
                 return chosen
+            if chosen is None and len(candidates) == 1:
+                return candidates[0]  # would rather wait; but nobody waits beside who is free
             reason = _NOBODY
         self._policy_failed(interaction, reason, now)
         return candidates[0]

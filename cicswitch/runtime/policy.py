@@ -7,9 +7,10 @@ It is asked when an interaction arrives and agents are free: it is given these, 
 queue's own policy, and returns a name. It is asked again when an agent becomes free and the most
 urgent interaction that he may take is of its queue: it is given him alone. None means then that it
 would rather wait for somebody else: he gets the next most urgent of another line, and this one all
-the same if he may take nothing else or it has waited past the queue's bound. Whatever else it does
-(raise, take too long, name somebody else) the queue's own policy decides; that is counted and
-logged. A function that runs over its budget three times in a row is left out for a minute.
+the same if he may take nothing else or it has waited past the queue's bound; None about the only
+one who is free for an arrival gives it to him. Whatever else it does (raise, take too long, name
+somebody else, or nobody of several) the queue's own policy decides; that is counted and logged. A
+function that runs over its budget three times in a row is left out for a minute.
 
 The budget is held by an interval timer (setitimer(2)) that interrupts Python code in the main
 thread; what blocks inside a C function, or runs in another thread, is measured only.

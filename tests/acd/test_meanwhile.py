@@ -150,6 +150,17 @@ def test_nobody_waits_past_the_bound_for_a_policy() -> None:
     assert policy.asked == []
 
 
+def test_none_about_the_only_one_who_is_free_is_no_mistake() -> None:
+    floor = Floor(queue(), *agents("a"))
+    floor.engine.choosers["q"] = lambda interaction, free, now: None
+    events = floor.do(call("1"))
+    assert offered(events) == [("1", "a")]
+    assert floor.engine.policy_failures == 0
+    floor = Floor(queue(), *agents("a", "b"))
+    floor.engine.choosers["q"] = lambda interaction, free, now: None
+    assert [type(x) for x in floor.do(call("1"))].count(e.PolicyFailed) == 1
+
+
 @pytest.mark.parametrize("wrong", ["raises", "another"])
 def test_a_mistake_of_a_policy_is_contained_then_too(wrong: str) -> None:
     floor = Floor(queue(), call("1"), *agents("other"), c.Leave("1"), c.Pause("other", ""))
