@@ -39,7 +39,7 @@ from cicswitch.core.errors import Conflict
 __all__ = ["Engine", "QueueView"]
 
 _REDIALS = 10_000
-_PATROL = 64
+_PATROL = 128
 """Commands and deadlines between two looks at one agent and one interaction."""
 _IN_LINE = (InteractionState.WAITING, InteractionState.AWAY)
 """Who has a place and no agent."""

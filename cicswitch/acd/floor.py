@@ -391,8 +391,8 @@ class Floor:
             return 0
         beside = self.ranked & waiting if self.ranked else 0
         for order in self.orders:
-            if order:
-                beside |= order.served & waiting
+            if order.root is not None:
+                beside |= order.root.union & waiting
         return beside
 
     # -- matching --------------------------------------------------------------------------------

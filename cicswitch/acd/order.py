@@ -120,10 +120,11 @@ def _recount(tree: Node | None) -> None:
 class Order:
     """Agents by key, smallest first. `lines` is the mask of the lines that are served in it."""
 
-    __slots__ = ("_heat", "_nodes", "_root", "lines")
+    __slots__ = ("_heat", "_nodes", "lines", "root")
 
     def __init__(self) -> None:
-        self._root: Node | None = None
+        self.root: Node | None = None
+        """The top of the tree; None: nobody is in it."""
         self._nodes: dict[str, Node] = {}
         self._heat = 0x2545F491
         self.lines = 0
@@ -132,12 +133,12 @@ class Order:
         return len(self._nodes)
 
     def __bool__(self) -> bool:
-        return self._root is not None
+        return self.root is not None
 
     @property
     def served(self) -> int:
         """The mask of the lines that somebody in here may take."""
-        return self._root.union if self._root is not None else 0
+        return self.root.union if self.root is not None else 0
 
     def put(self, agent: Agent, first: float, second: float, own: int) -> None:
         """Put an agent into his place, from wherever he stood; with no lines, out of the order."""
@@ -145,7 +146,7 @@ class Order:
         if node is not None:
             if node.own == own and node.first == first and node.second == second:
                 return
-            self._root = _remove(self._root, node)
+            self.root = _remove(self.root, node)
         if not own:
             if node is not None:
                 del self._nodes[agent.id]
@@ -154,17 +155,17 @@ class Order:
         self._heat = (self._heat * 1664525 + 1013904223) & 0xFFFFFFFF
         node = Node(agent, first, second, agent.tie, own, self._heat)
         self._nodes[agent.id] = node
-        self._root = _insert(self._root, node)
+        self.root = _insert(self.root, node)
 
     def remove(self, agent: Agent) -> None:
         """Take an agent out, if he is in."""
         node = self._nodes.pop(agent.id, None)
         if node is not None:
-            self._root = _remove(self._root, node)
+            self.root = _remove(self.root, node)
 
     def find(self, bit: int) -> Agent | None:
         """The first agent who serves the line of this bit (a mask of one)."""
-        node = self._root
+        node = self.root
         if node is None or not node.union & bit:
             return None
         while True:
@@ -181,7 +182,7 @@ class Order:
     def walk(self, mask: int) -> Iterator[Agent]:
         """All agents who serve one of the lines, in order."""
         stack: list[Node] = []
-        node = self._root
+        node = self.root
         while node is not None or stack:
             while node is not None and node.union & mask:
                 stack.append(node)
@@ -206,4 +207,4 @@ class Order:
 
     def recount(self) -> None:
         """Make the unions right again after `rewrite`."""
-        _recount(self._root)
+        _recount(self.root)
