@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from typing import Any, Final, Protocol
 
@@ -11,7 +12,14 @@ import structlog
 
 from cicswitch.sip.flow import Flow, Listener
 
-__all__ = ["Datagrams"]
+try:
+    from cicswitch.net import _batch
+except ImportError:
+    BUILT = False
+else:
+    BUILT = True
+
+__all__ = ["BUILT", "Datagrams"]
 
 log = structlog.get_logger("net")
 
@@ -51,6 +59,8 @@ class Datagrams:
     batch finds code and data still in the processor's caches. A poll that finds `_MANY` is followed
     by the next after `_POLL_MANY_S`.
 
+    Where `_batch.c` is built, a call of the kernel reads or sends many.
+
     `behind` tells for how long the kernel has kept messages that could not be read: the event loop
     may come round on time while they wait.
     """
@@ -66,7 +76,11 @@ class Datagrams:
         self._sock = sock
         self._owner = owner
         self._loop = loop
-        self._flows: dict[tuple[Any, ...], Flow] = {}
+        self._flows: dict[tuple[Any, ...] | bytes, Flow] = {}
+        """By what the kernel calls the peer."""
+        self._names: dict[tuple[str, int], bytes] = {}
+        """What it calls the peers that are sent to."""
+        self._reader = _batch.Reader(sock.fileno()) if BUILT else None
         self._woke_at = 0.0
         self._in_a_row = 0
         self._poll: asyncio.Handle | None = None
@@ -109,31 +123,9 @@ class Datagrams:
         In this order and each in one go: a batch runs through one piece of code at a time, ours or
         the kernel's, and finds it in the processor's caches.
         """
-        receive, flows = self._sock.recvfrom, self._flows
         batch: list[tuple[Flow, bytes]] = []
-        failed = 0
         self._more = True
-        while len(batch) < _BATCH:
-            try:
-                received: tuple[bytes, tuple[Any, ...]] = receive(_DATAGRAM)
-            except (BlockingIOError, InterruptedError):
-                self._more, self._emptied_at = False, self._owner.now()
-                break
-            except OSError as error:
-                # What ICMP reported of an earlier send; the socket goes on.
-                log.debug("udp_error", listener=self.listener.id, error=str(error))
-                failed += 1
-                if failed >= _BATCH:
-                    break
-                continue
-            data, addr = received
-            flow = flows.get(addr)
-            if flow is None:
-                if len(flows) >= _FLOWS:
-                    flows.clear()
-                # An IPv6 address is a tuple of four.
-                flow = flows[addr] = Flow(self.listener, (addr[0], addr[1]))
-            batch.append((flow, data))
+        failed = self._receive_one_by_one(batch) if self._reader is None else self._receive(batch)
         self._found = len(batch)
         if not batch:
             return failed
@@ -143,9 +135,66 @@ class Datagrams:
             self._owner.received(batch)
         finally:
             self._outgoing = None
-            for data, flow in outgoing:
-                self._send(data, flow)
+            self._send_all(outgoing)
         return len(batch)
+
+    def _receive(self, batch: list[tuple[Flow, bytes]]) -> int:
+        """Read what has come into `batch`, many at a time; how often the kernel reported an
+        error."""
+        reader, flows = self._reader, self._flows
+        assert reader is not None
+        failed = 0
+        while len(batch) < _BATCH:
+            try:
+                found = reader.receive()
+            except OSError as error:
+                failed += 1
+                if self._reported(error, failed):
+                    break
+                continue
+            for name, data in found:
+                flow = flows.get(name)
+                if flow is None:
+                    flow = self._flow(name, _batch.address(name))
+                batch.append((flow, data))
+            if len(found) < _batch.MOST:
+                self._more, self._emptied_at = False, self._owner.now()
+                break
+        return failed
+
+    def _receive_one_by_one(self, batch: list[tuple[Flow, bytes]]) -> int:
+        receive, flows = self._sock.recvfrom, self._flows
+        failed = 0
+        while len(batch) < _BATCH:
+            try:
+                received: tuple[bytes, tuple[Any, ...]] = receive(_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                self._more, self._emptied_at = False, self._owner.now()
+                break
+            except OSError as error:
+                failed += 1
+                if self._reported(error, failed):
+                    break
+                continue
+            data, addr = received
+            flow = flows.get(addr)
+            if flow is None:
+                # An IPv6 address is a tuple of four.
+                flow = self._flow(addr, (addr[0], addr[1]))
+            batch.append((flow, data))
+        return failed
+
+    def _reported(self, error: OSError, failed: int) -> bool:
+        """What ICMP reported of an earlier send; the socket goes on. Whether it is too much."""
+        log.debug("udp_error", listener=self.listener.id, error=str(error))
+        return failed >= _BATCH
+
+    def _flow(self, name: tuple[Any, ...] | bytes, remote: tuple[str, int]) -> Flow:
+        flows = self._flows
+        if len(flows) >= _FLOWS:
+            flows.clear()
+        flow = flows[name] = Flow(self.listener, remote)
+        return flow
 
     def behind(self, now: float) -> float:
         """For how many seconds there has always been something left to read."""
@@ -158,18 +207,48 @@ class Datagrams:
         else:
             self._send(data, flow)
 
+    def _send_all(self, outgoing: list[tuple[bytes, Flow]]) -> None:
+        if not BUILT or len(outgoing) < 2:
+            for data, flow in outgoing:
+                self._send(data, flow)
+            return
+        try:
+            messages = [(self._name(flow.remote), data) for data, flow in outgoing]
+        except ValueError:  # one of them is a host with a name: its own way to fail
+            for data, flow in outgoing:
+                self._send(data, flow)
+            return
+        file = self._sock.fileno()
+        if file < 0:
+            self._owner.counters["unsent"] += len(messages)
+            return
+        for index, number in _batch.send(file, messages):
+            self._unsent(OSError(number, os.strerror(number)), outgoing[index][1])
+
+    def _name(self, remote: tuple[str, int]) -> bytes:
+        names = self._names
+        name = names.get(remote)
+        if name is None:
+            if len(names) >= _FLOWS:
+                names.clear()
+            name = names[remote] = _batch.name(self._sock.family, *remote)
+        return name
+
     def _send(self, data: bytes, flow: Flow) -> None:
         """What the kernel does not take is left to the retransmission timers."""
         try:
             self._sock.sendto(data, flow.remote)
-        except (BlockingIOError, InterruptedError):
-            self._owner.counters["unsent"] += 1
         except OSError as error:
-            self._owner.counters["unsent"] += 1
-            log.info("udp_unsent", peer=flow.remote, error=error.strerror)
-            if error.errno in _UNREACHABLE:
-                # RFC 3261 section 17.1.4: the transaction user is told of a transport failure.
-                self._loop.call_soon(self._owner.failed, flow)
+            self._unsent(error, flow)
+
+    def _unsent(self, error: OSError, flow: Flow) -> None:
+        self._owner.counters["unsent"] += 1
+        if isinstance(error, BlockingIOError | InterruptedError):
+            return
+        log.info("udp_unsent", peer=flow.remote, error=error.strerror)
+        if error.errno in _UNREACHABLE:
+            # RFC 3261 section 17.1.4: the transaction user is told of a transport failure.
+            self._loop.call_soon(self._owner.failed, flow)
 
     def close(self) -> None:
         """Close the socket. Idempotent."""

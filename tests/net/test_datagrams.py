@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cicswitch.net.datagrams import Datagrams
+from cicswitch.net.datagrams import BUILT, Datagrams
 from cicswitch.sip.flow import Flow, Listener
 
 
@@ -158,3 +158,77 @@ async def test_closed_in_the_middle_of_a_batch_it_polls_no_more(
     await turns()
     assert len(owner.got) == 256
     assert datagrams._poll is None
+
+
+async def test_who_cannot_be_reached_keeps_nobody_from_getting_his(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    near, far = sockets
+    listener = Listener("udp:127.0.0.1:0", "UDP", "127.0.0.1", near.getsockname()[1])
+    failed: list[Flow] = []
+
+    class Relaying(Owner):
+        def received(self, batch: list[tuple[Flow, bytes]]) -> None:
+            super().received(batch)
+            assert self.datagrams is not None
+            for flow, data in batch:
+                # From a socket that is bound to 127.0.0.1 nothing goes elsewhere.
+                there = Flow(listener, ("192.0.2.1", 9)) if data == b"elsewhere" else flow
+                self.datagrams.send(data.upper(), there)
+
+        def failed(self, flow: Flow) -> None:
+            failed.append(flow)
+
+    owner = Relaying()
+    for name in (b"a", b"elsewhere", b"b", b"elsewhere", b"c"):
+        far.sendto(name, near.getsockname())
+    datagrams = owner.datagrams = Datagrams(listener, near, owner, asyncio.get_running_loop())
+    try:
+        await until(owner, 5)
+        await turns()
+        assert [far.recv(100) for _ in range(3)] == [b"A", b"B", b"C"]
+        assert owner.counters["unsent"] == 2
+        assert [flow.remote for flow in failed] == [("192.0.2.1", 9)] * 2
+    finally:
+        datagrams.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 9000, 65_000])
+async def test_a_datagram_of_any_size_comes_and_goes_over_ipv6(size: int) -> None:
+    near, far = (socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2))
+    with near, far:
+        for sock in (near, far):
+            sock.bind(("::1", 0))
+            sock.setblocking(False)
+        listener = Listener("udp:[::1]:0", "UDP", "::1", near.getsockname()[1])
+        owner = Owner()
+        owner.answer = True
+        for data in (b"x" * size, b"y"):
+            far.sendto(data, near.getsockname())
+        datagrams = owner.datagrams = Datagrams(listener, near, owner, asyncio.get_running_loop())
+        try:
+            await until(owner, 2)
+            await turns()
+            assert [far.recv(66_000) for _ in range(2)] == [b"X" * size, b"Y"]
+            (flow,) = datagrams._flows.values()
+            assert flow.remote == far.getsockname()[:2]
+        finally:
+            datagrams.close()
+
+
+@pytest.mark.skipif(not BUILT, reason="_batch.c is not built here")
+def test_what_the_kernel_calls_a_peer_is_read_and_written() -> None:
+    from cicswitch.net import _batch
+
+    for family, host in ((socket.AF_INET, "192.0.2.7"), (socket.AF_INET6, "2001:db8::7")):
+        assert _batch.address(_batch.name(family, host, 5060)) == (host, 5060)
+    for family, host in ((socket.AF_INET, "example.org"), (socket.AF_INET, "::1")):
+        with pytest.raises(ValueError, match="no address in numbers"):
+            _batch.name(family, host, 5060)
+    for name in (b"", b"\x02", b"\x01\x00/tmp/x", b"\xff" * 400):
+        with pytest.raises(ValueError, match="no address of the internet"):
+            _batch.address(name)
+    with pytest.raises(TypeError):
+        _batch.send(0, [("a", "b")])  # type: ignore[list-item]  # what C has to refuse
+    with pytest.raises(OSError, match=r"not a socket|Bad file"):
+        _batch.Reader(-1).receive()
