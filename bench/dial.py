@@ -101,6 +101,11 @@ def run(options: Options) -> list[Result]:
             per_cpu_s = load.answered / load.cpu_s if load.cpu_s > 0 else 0.0
             result.add("calls_per_cpu_s", per_cpu_s, "calls/CPU-s", least=2500)
             result.add("cpu_us_per_call", 1e6 / per_cpu_s if per_cpu_s else 0.0, "µs")
+            if load.answered:
+                sipp = 1e6 * load.caller_cpu_s / load.answered
+                result.add("sipp_us_per_call", sipp, "µs")
+                if load.cpu_s > 0 and sipp:
+                    result.add("cpu_to_sipp", 1e6 / per_cpu_s / sipp, "times")
             result.add("idle_share", idle, "of a core")
             result.add("answer_ms", load.answer_ms, "ms")
             if options.rate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import resource
 import shutil
 import subprocess
 import time
@@ -38,6 +39,9 @@ class Load(msgspec.Struct):
     """From the first call to the last."""
     cpu_s: float = 0.0
     """The target's, until it had nothing more to do; its idle share is taken off."""
+    caller_cpu_s: float = 0.0
+    """SIPp's own, for the callers: the same work in every run, so it tells what a CPU-second was
+    worth in this one."""
     answer_ms: float = 0.0
     """Mean time from INVITE to 200."""
     refuse_ms: float = 0.0
@@ -166,6 +170,12 @@ def read(folder: Path) -> Load:
     return load
 
 
+def _children_cpu_s() -> float:
+    """CPU seconds of the processes that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def _ms(text: str) -> float:
     """`00:00:01:250000` or `00:00:01` in milliseconds."""
     parts = text.split(":")
@@ -186,6 +196,7 @@ def call(
 ) -> Load:
     """Offer calls at a rate and wait for their end; CPU counts `tail_s` longer."""
     before, start = target.cpu_s(), time.monotonic()
+    ended = _children_cpu_s()
     process = start_caller(
         target, folder, number, rate=rate, count=round(rate * seconds), hold_ms=hold_ms
     )
@@ -195,7 +206,9 @@ def call(
         pass
     finally:
         stop(process)
+    ended = _children_cpu_s() - ended
     time.sleep(tail_s)
     load = read(folder)
+    load.caller_cpu_s = ended
     load.cpu_s = target.cpu_s() - before - idle_share * (time.monotonic() - start)
     return load
