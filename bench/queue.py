@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.dial import TAIL_S, clean_rate
@@ -56,10 +58,8 @@ def connected(switch: Switch) -> int:
         db.close()
 
 
-def per_cpu_s(switch: Switch, folder: Path, rate: float, seconds: float) -> tuple[float, Load]:
-    """Calls that got an agent, a CPU-second."""
-    call(switch, folder, "5000", rate=100, seconds=3, hold_ms=HOLD_MS)
-    idle = switch.idle_share()
+def offer(switch: Switch, folder: Path, rate: float, seconds: float, idle: float) -> Load:
+    """Calls at a rate; `answered` are those that got an agent."""
     before = connected(switch)
     load = call(
         switch,
@@ -72,7 +72,39 @@ def per_cpu_s(switch: Switch, folder: Path, rate: float, seconds: float) -> tupl
         tail_s=TAIL_S,
     )
     load.answered = connected(switch) - before
-    return load.answered / load.cpu_s, load
+    return load
+
+
+@contextlib.contextmanager
+def center(agents: int, profile: str = "") -> Iterator[tuple[Switch, Path]]:
+    """A switch with so many agents, warm, and the PBX that they are at."""
+    with (
+        switch_under_test(plan=PLAN, extra=config(agents), profile=profile) as switch,
+        tempfile.TemporaryDirectory() as name,
+        far_end(switch, Path(name)),
+    ):
+        call(switch, Path(name), "5000", rate=100, seconds=3, hold_ms=HOLD_MS)
+        yield switch, Path(name)
+
+
+def in_turn(
+    centers: list[tuple[Switch, Path]], rate: float, seconds: float, turns: int
+) -> list[Load]:
+    """What each costs, measured in turn: the hour makes no difference between them."""
+    idle = [switch.idle_share() for switch, _ in centers]
+    totals = [Load() for _ in centers]
+    for _ in range(turns):
+        for (switch, folder), share, total in zip(centers, idle, totals, strict=True):
+            load = offer(switch, folder, rate, seconds, share)
+            total.offered += load.offered
+            total.answered += load.answered
+            total.cpu_s += load.cpu_s
+            total.caller_cpu_s += load.caller_cpu_s
+            progress(
+                f"{load.answered} of {load.offered} got an agent,"
+                f" {load.answered / load.cpu_s:,.0f} a CPU-second"
+            )
+    return totals
 
 
 def waiting(callers: int, seconds: float, media: str = "") -> tuple[float, float]:
@@ -115,51 +147,49 @@ def waiting(callers: int, seconds: float, media: str = "") -> tuple[float, float
 
 
 def run(options: Options) -> list[Result]:
-    """200 agents, 5,000 agents, 500 callers who wait."""
+    """200 agents beside 5,000, the clean rate, 500 callers who wait."""
     result = Result("queue", x_label="offered calls/s", y_label="calls/s")
     seconds = 8.0 if options.quick else 20.0
     rate = options.rate or RATE
-    base = 0.0
-    for agents in (options.agents,) if options.agents else (200, 5000):
-        with (
-            switch_under_test(plan=PLAN, extra=config(agents), profile=options.profile) as switch,
-            tempfile.TemporaryDirectory() as name,
-        ):
-            folder = Path(name)
-            with far_end(switch, folder):
-                progress(f"{agents} agents: {rate:.0f} calls/s for {seconds:.0f} s")
-                value, load = per_cpu_s(switch, folder, rate, seconds)
-                progress(f"{load.answered} of {load.offered} got an agent")
-                if agents == 5000 and base:
-                    result.add("calls_per_cpu_s_5000_agents", value, "calls/CPU-s")
-                    result.add("cost_5000_to_200", base / value, "times", most=1.1)
-                    continue
-                base = value
-                result.add("calls_per_cpu_s", value, "calls/CPU-s", least=1500)
-                result.add("connected_share", load.answered / load.offered, "", least=0.999)
-                if options.rate:
-                    return [result]
-                light, _ = per_cpu_s(switch, folder, LIGHT, seconds)
-                result.add(f"calls_per_cpu_s_at_{LIGHT:.0f}", light, "calls/CPU-s")
-                best, steps = clean_rate(
-                    switch,
-                    folder,
-                    "5000",
-                    start=600,
-                    step=200 if options.quick else 100,
-                    seconds=seconds,
-                    idle_share=0.0,
-                    hold_ms=HOLD_MS,
-                    most=MOST,
-                )
-        result.add("clean_rate", best, "calls/s", least=600)
-        result.series = [
-            Series(
-                "answered",
-                [float(rate) for rate, _ in steps],
-                [rate * load.answered_share for rate, load in steps],
-            )
-        ]
+    agents = options.agents or 200
+    with center(agents, options.profile) as few:
+        with contextlib.ExitStack() as stack:
+            centers = [few]
+            if not options.rate and not options.agents:
+                centers.append(stack.enter_context(center(5000)))
+            progress(f"{agents} agents, 5,000 in turn: {rate:.0f} calls/s for {seconds:.0f} s")
+            base, *more = in_turn(centers, rate, seconds, turns=len(centers))
+        value = base.answered / base.cpu_s
+        result.add("calls_per_cpu_s", value, "calls/CPU-s", least=1500)
+        result.add("connected_share", base.answered / base.offered, "", least=0.999)
+        result.add("sipp_us_per_call", 1e6 * base.caller_cpu_s / base.answered, "µs")
+        for many in more:
+            result.add("calls_per_cpu_s_5000_agents", many.answered / many.cpu_s, "calls/CPU-s")
+            result.add("cost_5000_to_200", value * many.cpu_s / many.answered, "times", most=1.1)
+        if options.rate:
+            return [result]
+        switch, folder = few
+        light = offer(switch, folder, LIGHT, seconds, switch.idle_share())
+        result.add(f"calls_per_cpu_s_at_{LIGHT:.0f}", light.answered / light.cpu_s, "calls/CPU-s")
+        best, steps = clean_rate(
+            switch,
+            folder,
+            "5000",
+            start=600,
+            step=200 if options.quick else 100,
+            seconds=seconds,
+            idle_share=0.0,
+            hold_ms=HOLD_MS,
+            most=MOST,
+        )
+    result.add("clean_rate", best, "calls/s", least=600)
+    result.series = [
+        Series(
+            "answered",
+            [float(rate) for rate, _ in steps],
+            [rate * load.answered_share for rate, load in steps],
+        )
+    ]
     if not options.agents:
         # The queue itself, and what the music costs beside it: 25,000 packets a second.
         own, media = waiting(500, seconds, 'music = "none"')

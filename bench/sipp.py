@@ -97,7 +97,8 @@ def far_end(
     """The answering side while the block runs."""
     process = _sipp(
         *("-sf", str(SCENARIOS / scenario), "-i", FAR_HOST, "-p", str(target.far_port)),
-        *("-mi", FAR_HOST, "-mp", "9200", "-timeout", "1800", *options),
+        *("-mi", FAR_HOST, "-mp", str(9200 + 2 * (target.far_port - 15070))),
+        *("-timeout", "1800", *options),
         folder=folder,
     )
     time.sleep(0.5)
