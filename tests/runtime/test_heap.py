@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cicswitch import cli
+from cicswitch.cli import running
 from cicswitch.media import __main__ as worker
 from cicswitch.runtime import heap
 
@@ -69,7 +69,7 @@ def test_the_switch_and_its_media_worker_set_it_first(monkeypatch: pytest.Monkey
     monkeypatch.setattr(heap, "keep_flat", called)
     monkeypatch.setattr(worker, "keep_flat", called)
     with pytest.raises(Called):
-        cli.run()
+        running.run()
     monkeypatch.setattr(sys, "argv", ["worker", "--socket-fd", "-1", "--settings", "{}"])
     with pytest.raises(Called):
         worker.main()

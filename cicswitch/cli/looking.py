@@ -1,0 +1,183 @@
+"""Commands that look at what is going on, and at single calls."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cicswitch.cli.base import ConfigOption, JsonOption, app, ask, load_config, print_json
+from cicswitch.core.errors import CicError
+
+
+@app.command()
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Health, queues, trunks and devices of the running switch, once."""
+    reply = ask(config, do="snapshot")
+    if json:
+        print_json(reply)
+        return
+    health = reply["health"]
+    print(
+        f"{'ok' if health['ok'] else 'degraded'}, up {health['uptime_s']:.0f} s,"
+        f" {reply['call_count']} calls"
+    )
+    for what, why in health["degraded"].items():
+        print(f"  {what}: {why}")
+    for queue in reply["queues"]:
+        print(
+            f"queue {queue['queue']:16} {queue['waiting']} waiting, {queue['idle']} idle of"
+            f" {queue['signed_in']} agents{'' if queue['open'] else ', closed'}"
+        )
+    for trunk in reply["trunks"]:
+        state = "up" if trunk["up"] else "down"
+        where = f", at {trunk['at']}" if trunk["at"] and trunk["at"] not in trunk["address"] else ""
+        why = f" ({trunk['problem']})" if trunk["problem"] else ""
+        print(f"trunk {trunk['trunk']:16} {state}, {trunk['calls']} calls{where}{why}")
+    print(f"registered: {', '.join(reply['devices']) or 'no device'}")
+
+
+@app.command()
+def calls(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Calls in progress, with the names that `trace` and `hangup` take."""
+    reply = ask(config, do="snapshot")["calls"]
+    if json:
+        print_json(reply)
+        return
+    for call in reply:
+        where = call["agent"] or call["queue"] or call["step"]
+        print(
+            f"{call['interaction']}  {call['seconds']:7.1f} s  {call['phase']:10}"
+            f" {call['caller']} → {call['called']}  {where}"
+        )
+
+
+@app.command()
+def hangup(
+    call: Annotated[str, typer.Argument(help="An interaction, as `calls` shows it.")],
+    config: ConfigOption = None,
+) -> None:
+    """End a call."""
+    ask(config, do="hangup", interaction=call)
+    print(f"ended {call}")
+
+
+@app.command()
+def callbacks(
+    cancel: Annotated[str, typer.Option(metavar="ID", help="Call this one no more.")] = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Customers who are to be called back, with their place in line.
+
+    Example: cicswitch callbacks --cancel 6925a1c0x4Jq00000001
+    """
+    reply = ask(config, do="callbacks", cancel=cancel)
+    if json:
+        print_json(reply)
+        return
+    if not reply:
+        print("nobody is to be called back")
+    for each in reply:
+        tried = f", tried {each['attempts']} x" if each["attempts"] else ""
+        again = f", again in {each['next_in_s']:.0f} s" if each["next_in_s"] else ""
+        print(
+            f"{each['interaction']}  {each['queue']}  place {each['position']}"
+            f"  waits {each['waited_s']:.0f} s  {each['number']}  {each['state']}{tried}{again}"
+        )
+
+
+@app.command()
+def top(
+    config: ConfigOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,
+    interval: Annotated[float, typer.Option(help="Seconds between views.")] = 1.0,
+) -> None:
+    """A live view of queues, agents and calls. q quits."""
+    from cicswitch.terminal.top import run_top
+
+    settings = load_config(config)
+    run_top(settings.path(settings.control), once=once, interval_s=interval)
+
+
+@app.command()
+def move(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    queue: Annotated[str, typer.Argument(help="The queue that it goes to.")],
+    config: ConfigOption = None,
+) -> None:
+    """Put a waiting interaction into another queue; its place counts from the same time."""
+    _say_place(ask(config, do="waiting", interaction=call, queue=queue))
+
+
+@app.command()
+def prioritise(
+    call: Annotated[str, typer.Argument(help="An interaction that waits.")],
+    points: Annotated[int, typer.Argument(help="Its own priority from now.")],
+    config: ConfigOption = None,
+) -> None:
+    """Give a waiting interaction another priority of its own."""
+    _say_place(ask(config, do="waiting", interaction=call, priority=points))
+
+
+def _say_place(answer: dict[str, Any]) -> None:
+    place = f"place {answer['position']}" if answer["position"] else "offered to an agent"
+    print(f"{answer['interaction']} in queue {answer['queue']}, {place}")
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="An interaction that waits, or an agent.")],
+    language: Annotated[str, typer.Option(help="en or ko; default: the terminal's.")] = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Why an interaction waits and who could take it; why an agent gets what he gets.
+
+    Example: cicswitch explain kim --language ko
+    """
+    settings = ("LC_ALL", "LC_MESSAGES", "LANG")
+    here = next((os.environ[name] for name in settings if os.environ.get(name)), "en")
+    answer = ask(config, do="explain", name=name, language=language or here.partition("_")[0])
+    if json:
+        print_json(answer["explained"])
+        return
+    for line in answer["text"]:
+        print(line)
+
+
+@app.command()
+def trace(
+    call: Annotated[str, typer.Argument(help="An interaction, a leg or a SIP Call-ID.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The SIP ladder of a call, live or ended.
+
+    Example: cicswitch trace $(cicswitch calls --json | jq -r '.[0].interaction')
+    """
+    from cicswitch.core.errors import NotFound
+    from cicswitch.terminal.trace import draw, from_store, from_switch
+
+    settings = load_config(config)
+    ladders = []
+    with contextlib.suppress(CicError):
+        ladders = from_switch(ask(config, do="trace", call=call))
+    if not ladders:
+        try:
+            ladders = from_store(settings.path(settings.store.path), call)
+        except NotFound as error:
+            print(f"cicswitch: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+    if json:
+        steps = [
+            {"leg": leg, **{name: getattr(step, name) for name in step.__slots__}}
+            for leg, ladder in ladders
+            for step in ladder
+        ]
+        print_json(sorted(steps, key=lambda step: step["at"]))
+    else:
+        print(draw(ladders))

@@ -1,0 +1,179 @@
+"""Commands that run the switch, check it, change it and stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cicswitch.cli.base import ConfigOption, JsonOption, app, ask, load_config, print_json
+from cicswitch.core.errors import CicError
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """Run the switch in the foreground until SIGTERM or Ctrl-C.
+
+    SIGHUP reloads the configuration. SIGTERM lets calls end for `sip.drain_s` seconds; a second one
+    ends them at once.
+
+    Example: cicswitch run -c /etc/cicswitch/cicswitch.toml
+    """
+    from cicswitch.config import default_path
+    from cicswitch.runtime import heap, log
+
+    heap.keep_flat()
+    path = config or default_path()
+    settings = load_config(path)
+    log.configure(settings.logging.level, settings.logging.format, settings.logging.redact)
+    import uvloop
+
+    from cicswitch.daemon import serve
+
+    with _no_tracebacks():
+        raise SystemExit(uvloop.run(serve(path, on_start=_beside)))
+
+
+@contextlib.contextmanager
+def _no_tracebacks() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+async def _beside(switch: Any) -> list[Callable[[], Awaitable[None]]]:
+    """Start what stands beside a switch: control socket and HTTP."""
+    from cicswitch.api.control import ControlServer
+    from cicswitch.api.handlers import explain as explain_now
+    from cicswitch.api.handlers import handlers_of
+    from cicswitch.terminal.welcome import welcome
+
+    stops: list[Callable[[], Awaitable[None]]] = []
+    config = switch.config
+    control = ControlServer(config.path(config.control), handlers_of(switch))
+    http_port = None
+    try:
+        await control.start()
+        stops.append(control.stop)
+        if config.http.enabled:
+            from cicswitch.api.http import HttpServer
+            from cicswitch.api.metrics import registry_of
+            from cicswitch.api.snapshot import health
+
+            endpoint = config.http_endpoint()
+            http = HttpServer(
+                endpoint.host,
+                endpoint.port,
+                lambda: health(switch),
+                lambda name, language: explain_now(switch, name, language),
+                registry_of(switch),
+            )
+            await http.start()
+            http_port = http.port
+            stops.append(http.stop)
+    except CicError:
+        for stop in reversed(stops):
+            await stop()
+        await switch.stop("failed start")
+        raise
+    print(welcome(switch, http_port), file=sys.stderr, flush=True)
+    return stops
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The configuration to check.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a configuration and its dialplans without starting.
+
+    Prints `FILE:LINE: KEY: found …, expected …` for every mistake; exit status 1 if there is one.
+
+    Example: cicswitch check cicswitch.toml && systemctl reload cicswitch
+    """
+    from cicswitch.config import check as findings_of
+    from cicswitch.config import default_path
+
+    path = file or default_path()
+    findings = findings_of(path)
+    if json:
+        print_json({"file": str(path), "findings": findings})
+    else:
+        for finding in findings:
+            print(finding)
+        if not findings:
+            print(f"{path}: all is well")
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
+) -> None:
+    """Write the commented default configuration and the example dialplans into a folder.
+
+    Nothing that is there is overwritten. Example: cicswitch init /etc/cicswitch
+    """
+    from cicswitch.config import default_path
+
+    source = default_path()
+    folder.mkdir(parents=True, exist_ok=True)
+    plans = source.parent / "dialplans"
+    pairs = [(source, folder / "cicswitch.toml")]
+    pairs += [(plan, folder / "dialplans" / plan.name) for plan in sorted(plans.glob("*.toml"))]
+    for origin, target in pairs:
+        if target.exists():
+            print(f"{target} is there already, left as it is")
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(origin.read_bytes())
+        print(f"wrote {target}")
+
+
+@app.command()
+def reload(config: ConfigOption = None) -> None:
+    """Take over the changed configuration file without dropping a call."""
+    reply = ask(config, do="reload")
+    for finding in reply["findings"]:
+        print(finding, file=sys.stderr)
+    if reply["findings"]:
+        print("nothing was changed", file=sys.stderr)
+        raise typer.Exit(1)
+    print("reloaded" + "".join(f"\n  {note}" for note in reply["notes"]))
+
+
+@app.command()
+def stop(
+    config: ConfigOption = None,
+    now: Annotated[bool, typer.Option("--now", help="End calls in progress at once.")] = False,
+) -> None:
+    """Stop the running switch: drain, then end."""
+    pid = ask(config, do="ping")["pid"]
+    os.kill(pid, signal.SIGTERM)
+    if now:
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGTERM)
+    print(f"asked process {pid} to stop")
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long.", min=5)] = 120.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same customers.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with its records.")] = False,
+) -> None:
+    """A switch, four agents and a stream of customers who speak, on this machine; then the report.
+
+    Example: cicswitch demo --seconds 40
+    """
+    from cicswitch.demo import run_demo
+
+    run_demo(seconds=seconds, seed=seed, keep=keep)
