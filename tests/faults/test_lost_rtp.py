@@ -60,7 +60,8 @@ async def test_lost_rtp_shows_in_figures_and_recording_and_the_call_lives_on(
     # What the customer sent and what got through is what the switch says of his leg.
     lost, passed = lost_and_passed(line, up=True)
     assert lost > 20
-    assert abs(legs["in"]["packets_lost"] - lost) <= 1
+    # One before the first that came, and one after the last, are not expected by who receives.
+    assert abs(legs["in"]["packets_lost"] - lost) <= 2
     assert abs(legs["in"]["packets_received"] - passed) <= 10  # the link counts RTCP too
     # The other way PJSIP counts it, by the same sequence numbers: they are relayed with their gaps.
     lost, _ = lost_and_passed(line, up=False)
