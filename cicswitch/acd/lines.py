@@ -79,8 +79,8 @@ class Row:
         row, start, heap = self._list, self._start, self._heap
         while start < len(row) and row[start][3].entry != row[start][2]:
             start += 1
-        if start > 64 and 2 * start > len(row):
-            del row[:start]
+        if start == len(row) or (start > 64 and 2 * start > len(row)):
+            del row[:start]  # and what it holds of those who are gone
             start = 0
         self._start = start
         while heap and heap[0][3].entry != heap[0][2]:

@@ -292,3 +292,14 @@ def test_an_agents_seconds_partition() -> None:
     book(floor.do(c.SignOut("kim")))
     assert sum(spent.values()) == pytest.approx(floor.now - 1000.0)
     assert floor.engine.agents["kim"].state is AgentState.OFFLINE
+
+
+def test_a_line_in_which_nobody_waits_holds_nobody() -> None:
+    floor = Floor(queue(bound_s=60))
+    floor.do(*(call(str(number)) for number in range(5)))
+    (line,) = floor.engine.floor.lines.values()
+    assert len(line._row) == len(line._by_age) == 5
+    floor.do(*(c.Leave(str(number)) for number in (3, 0, 1, 4, 2)))
+    assert line._row._list == line._by_age._list == []
+    assert line._row._heap == line._by_age._heap == []
+    assert line.first is None
