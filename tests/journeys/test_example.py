@@ -33,7 +33,7 @@ async def test_the_embedding_example_brings_a_caller_to_an_agent(tmp_path: Path)
     (tmp_path / "plan.toml").write_text(PLAN)
     text = CONFIG.format(
         listen=f'"udp:127.0.0.1:{port}"',
-        media=rtp_ports(port),
+        media=rtp_ports(),
         ring_s=20,
         wrap_up_s=0,
         extra="",

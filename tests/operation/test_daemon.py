@@ -31,7 +31,7 @@ from tests.support.ports import free_port, rtp_ports
 def configure(folder: Path, port: int, http: int, extra: str = "", plan: str = PLAN) -> Path:
     text = CONFIG.format(
         listen=f'"udp:127.0.0.1:{port}"',
-        media=rtp_ports(port),
+        media=rtp_ports(),
         ring_s=20,
         wrap_up_s=0,
         extra=extra,

@@ -215,7 +215,7 @@ async def center(
     (folder / "cicswitch.toml").write_text(
         CONFIG.format(
             listen=", ".join(listen),
-            media=rtp_ports(port),
+            media=rtp_ports(),
             ring_s=ring_s,
             wrap_up_s=wrap_up_s,
             extra=extra,

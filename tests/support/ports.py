@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from itertools import count
@@ -27,12 +28,23 @@ def free_port(host: str = "127.0.0.1") -> int:
     raise AssertionError("no port is free")
 
 
-_RTP_PORTS, _RTP_SLOTS = 200, 18
+_RTP_FIRST, _RTP_PORTS, _RTP_SLOTS = 18_000, 200, 18
+"""Above what three switches on the embedded defaults (16384 and up) take when they start."""
+_rtp_steps = count()
 
 
-def rtp_ports(port: int) -> str:
-    """A range for the media of the switch at SIP port `port`: two that run at once, in this test
+def rtp_ports() -> str:
+    """A range for the media of a switch, all of it free now: two that run at once, in this test
     process or another, have different ones."""
-    slot = _worker % 4 * _RTP_SLOTS + port // 10 % _RTP_SLOTS
-    first = 17_000 + slot * _RTP_PORTS
-    return f"{first}-{first + _RTP_PORTS}"
+    for _ in range(_RTP_SLOTS):
+        slot = _worker % 4 * _RTP_SLOTS + next(_rtp_steps) % _RTP_SLOTS
+        first = _RTP_FIRST + slot * _RTP_PORTS
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(first, first + _RTP_PORTS):
+                    probe = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return f"{first}-{first + _RTP_PORTS - 1}"
+    raise AssertionError("no range of RTP ports is free")
