@@ -3,7 +3,7 @@
 Each queue has what some center has (see `Center.queue`), and beside calls that come, are answered,
 ended and given up there is what people do all day: pauses, sign-outs, holds, calls of their own,
 callbacks, moves, previews, wrap-up codes, queues that close and open. An event is a command, or a
-step of time in which deadlines pass (wrap-ups and rests that end, offers that nobody answers).
+deadline that passes (a wrap-up or a rest that ends, an offer that nobody answers).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Center:
         self.step_s = TALK_S / agents / 3
         self.count = 0
         self.level = waiting
-        """So many wait, more or less."""
+        """So many wait, more or less. 0: nobody does, and some agents are free."""
         self.waiting: list[str] = []
         self.talking: list[str] = []
         self.away: list[str] = []
@@ -75,9 +75,25 @@ class Center:
             handle(c.DefineAgent(agent=f"agent-{number}", skills=skills), self.now)
         for name in self.names:
             handle(c.SignIn(name), self.now)
-        # Everybody is given something, then the queues fill.
-        while len(self.waiting) < self.level:
-            self.do(self.arrival())
+        self.fill()
+        self.busy = int(len(self.talking) * 0.7)
+        """So many interactions are in hand, more or less, if nobody is to wait."""
+        while not self.level and len(self.talking) > self.busy:
+            self.do(c.Finish(self.random.choice(self.talking)))
+            self.react()
+
+    def fill(self) -> None:
+        """Give everybody work who can have some, and let wait who are to wait."""
+        batch = max(1_000, len(self.names) // 4)
+        taken = batch
+        while taken * 20 > batch or len(self.waiting) < self.level:
+            before = len(self.talking)
+            for _ in range(batch):
+                self.do(self.arrival())
+                self.react()
+            taken = len(self.talking) - before
+        while len(self.waiting) > self.level:
+            self.do(c.Leave(self.random.choice(self.waiting)))
             self.react()
 
     def skills(self) -> dict[str, int]:
@@ -162,8 +178,9 @@ class Center:
         due = self.engine.next_due
         if due is not None and due <= self.now:
             began = time.perf_counter()
-            self.engine.advance(self.now)
-            spent.append(time.perf_counter() - began)
+            passed = self.engine.advance(self.now)
+            took = time.perf_counter() - began
+            spent.extend([took / passed] * passed)
             self.react(spent)
 
     def react(self, spent: array[float] | None = None) -> None:
@@ -206,11 +223,13 @@ class Center:
         """What comes now."""
         draw, choice, engine = self.random.random, self.random.choice, self.engine
         kind = draw()
-        arrivals = 0.46 if len(self.waiting) < self.level else 0.40
-        if kind < arrivals or not self.talking or not self.waiting:
+        more = len(self.waiting) < self.level if self.level else len(self.talking) < self.busy
+        if kind < (0.46 if more else 0.40) or not self.talking:
             return self.arrival()
         if kind < 0.85:
             return c.Finish(choice(self.talking))
+        if not self.waiting:
+            return self.about()
         if kind < 0.90:
             return c.Leave(choice(self.waiting))
         if kind < 0.91 and self.away:
@@ -390,11 +409,15 @@ def check_cost(agents: int, waiting: int, events: int) -> float:
 
 
 def run(options: Options) -> list[Result]:
-    """Sizes from 100 to 100,000 agents, few and many profiles; or `--agents` and `--waiting`."""
+    """Sizes from 100 to 100,000 agents, few and many profiles, while some agents are free (nobody
+    waits) and while none is; or `--agents` and `--waiting`.
+
+    `growth` is the mean event's cost at 100,000 agents by that at 1,000: the logarithm's is 5/3.
+    """
     result = Result("acd", x_label="agents", y_label="events/s")
     events = 20_000 if options.quick else 100_000
     agents = (options.agents,) if options.agents else (100, 1_000, 10_000, 100_000)
-    waiting = (options.waiting,) if options.waiting else (1_000, 100_000)
+    waiting = (options.waiting,) if options.waiting is not None else (0, 1_000, 100_000)
     series: dict[str, tuple[list[float], list[float]]] = {}
     for waits in waiting:
         for profiles in (50, 10_000):
@@ -410,6 +433,10 @@ def run(options: Options) -> list[Result]:
                 xs, ys = series.setdefault(label, ([], []))
                 xs.append(float(count))
                 ys.append(per_s)
+            costs = dict(zip(xs, ys, strict=True))
+            if 1e3 in costs and 1e5 in costs:
+                name = f"growth_{waits}_waiting_{'few' if profiles == 50 else 'many'}"
+                result.add(name, costs[1e3] / costs[1e5], "times", most=5 / 3)
     result.add("day_cpu_s", day(), "s", most=5.0)
     if not options.agents:
         cost = check_cost(1_000, 1_000, events // 5)

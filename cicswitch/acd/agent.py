@@ -10,8 +10,10 @@ from cicswitch.acd.interaction import AssignmentState
 from cicswitch.core.timers import Timer
 
 if TYPE_CHECKING:
+    from cicswitch.acd.groups import Group
     from cicswitch.acd.interaction import Assignment
     from cicswitch.acd.lines import Line, Profile
+    from cicswitch.acd.order import AgentPlace
 
 __all__ = ["LIVE_MEDIA", "Agent", "AgentState", "Capacity", "Presence"]
 
@@ -101,8 +103,8 @@ class Agent:
         "code",
         "cost",
         "desire",
-        "first",
         "free_since",
+        "group",
         "id",
         "interaction",
         "leaving",
@@ -112,12 +114,11 @@ class Agent:
         "offered",
         "own_bits",
         "own_lines",
-        "placed",
+        "places",
         "presence",
         "profile",
         "queue",
         "resting",
-        "second",
         "seized",
         "signed_in_at",
         "since",
@@ -142,8 +143,10 @@ class Agent:
         self.own_lines: list[Line] = []
         """Those that he serves of the lines that name their agents."""
         self.own_bits = 0
-        self.placed = False
-        """Stands in some order of the floor."""
+        self.group: Group | None = None
+        """Those who may take the same; None: he is not free."""
+        self.places: list[AgentPlace | None] = [None] * 6
+        """His places in the orders of his group."""
         self.presence = Presence.OFFLINE
         self.away_code = ""
         """The pause code, or why the agent does not respond."""

@@ -99,16 +99,16 @@ class Engine(Waiting):
         if self.check:
             self._look(now)
 
-    def advance(self, now: float) -> None:
-        """Let the deadlines pass that are due, each at its time."""
+    def advance(self, now: float) -> int:
+        """Let the deadlines pass that are due, each at its time; how many they were."""
         if now > self.now:
             self.now = now
-        wheel = self.wheel
+        wheel, passed = self.wheel, 0
         while True:
             due = wheel.next_due()
             if due is None or due > now:
-                return
-            wheel.fire(due)
+                return passed
+            passed += wheel.fire(due)
             if self.absence.noted:
                 self._leave_absent(due)
             if self.check:

@@ -1,12 +1,10 @@
 """The floor: who is free, what waits, and which of them go together.
 
-    floor.agent_for(line, now)         the free agent whom the queue's policy chooses
+    floor.agent_for(line)              the free agent whom the queue's policy chooses
     floor.work_for(agent, now)         the most urgent interaction that a free agent may take
 
-The first costs O(log n) in agents: policies that look at the agent alone share a tree for each key
-(see `order`), and policies that score him for what is asked for have one for each line. The second
-looks at the head of each line that the agent serves. `refresh` has to follow every change of what
-an agent may take.
+The first costs O(log n) in agents: see `groups`. The second looks at the head of each line that the
+agent serves. `refresh` has to follow every change of what an agent may take.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cicswitch.acd.groups import SCORED, Free, order_of
 from cicswitch.acd.lines import Line, Profile
-from cicswitch.acd.order import Order
 from cicswitch.acd.queue import OFFLINE
 from cicswitch.acd.skills import ANYBODY
 
@@ -31,13 +29,6 @@ __all__ = ["Choose", "Floor"]
 Choose = Callable[["Interaction", "list[Agent]", float], "Agent | None"]
 """A policy in Python: the interaction, the free agents who may take it, the time."""
 
-LONGEST_IDLE, ROUND_ROBIN, LEAST_OCCUPIED, FEWEST_ANSWERED = range(4)
-_ORDER_OF = {
-    "round-robin": ROUND_ROBIN,
-    "least-occupied": LEAST_OCCUPIED,
-    "fewest-answered": FEWEST_ANSWERED,
-}
-_RANKED = ("most-skilled", "least-skilled", "weighted")
 _MOST_LINES = 4096
 MOST_CANDIDATES = 100
 """So many a policy in Python sees, those who have been idle longest."""
@@ -51,21 +42,16 @@ class Floor:
         self._bringing: dict[str, dict[str, Profile]] = {}
         """The profiles by skill."""
         self.lines: dict[str, Line] = {}
-        self.orders = [Order() for _ in range(4)]
-        """Who is free, by the keys of the policies that lines share."""
-        self.staff = Order()
-        """Who is signed in, by what he could serve."""
+        self.free = Free()
+        """Who is free, in the orders of the policies."""
         self.present: set[str] = set()
+        """Who is signed in."""
         self.waiting = 0
         """Mask of the lines in which somebody waits."""
-        self.ranked = 0
-        """Mask of the ranked lines that somebody is free for."""
         self.leaving = 0
         """Mask of the lines of queues with a leave list."""
         self.counted: list[Queue] = []
         """The queues whose `staff` is kept."""
-        self.media: dict[str, int] = {}
-        """Masks of the lines by medium."""
         self.direct: dict[str, dict[str, Line]] = {}
         """By agent: the lines to him, while somebody waits in them."""
         self._by_bit: list[Line | None] = []
@@ -88,6 +74,7 @@ class Floor:
                 if line.members is None and _admit(line, profile):
                     profile.lines.append(line)
                     profile.bits |= line.mask
+                    line.profiles[key] = profile
         return profile
 
     def join(self, agent: Agent) -> None:
@@ -96,6 +83,7 @@ class Floor:
         profile = self.profile_of(agent)
         agent.profile = profile
         profile.agents[agent.id] = agent
+        self.free.know(agent)
         for line in self.lines.values():
             members = line.members
             if members is None or line.direct or agent.id not in members:
@@ -103,43 +91,57 @@ class Floor:
             if _admit(line, profile):
                 agent.own_lines.append(line)
                 agent.own_bits |= line.mask
+                line.named[agent.id] = agent
         self.sign(agent)
 
     def sign(self, agent: Agent) -> None:
-        """Note whether an agent is signed in now, and what he could serve."""
+        """Note whether an agent is signed in now."""
         profile = agent.profile
         assert profile is not None
-        if bool(agent.presence) != (agent.id in self.present):
-            self._count(agent, profile, 1 if agent.presence else -1)
         if agent.presence:
-            self.present.add(agent.id)
-            self.staff.put(agent, 0.0, 0.0, profile.bits | agent.own_bits)
-        else:
-            self.present.discard(agent.id)
-            self.staff.remove(agent)
+            if agent.id not in self.present:
+                self.present.add(agent.id)
+                self._count(agent, profile, 1)
+        elif agent.id in self.present:
+            self.present.remove(agent.id)
+            self._count(agent, profile, -1)
 
     def _count(self, agent: Agent, profile: Profile, more: int) -> None:
         for queue in self.counted:
             members = queue.definition.agents
             if (not members or agent.id in members) and queue.need.meets(profile.skills):
                 queue.staff += more
+        profile.present += more
+        if profile.present == (1 if more > 0 else 0):
+            for line in profile.lines:
+                line.staffed += more
+        for line in agent.own_lines:
+            line.staffed += more
 
     def leave(self, agent: Agent) -> None:
         """Take an agent out of his profile. Idempotent."""
         profile = agent.profile
         if profile is None:
             return
-        self._withdraw(agent, profile)
-        self.staff.remove(agent)
+        if agent.group is not None:
+            self.free.withdraw(agent, agent.group)
         if agent.id in self.present:
             self.present.remove(agent.id)
             self._count(agent, profile, -1)
         agent.profile = None
+        named_by = agent.own_lines
+        for line in named_by:
+            del line.named[agent.id]
         agent.own_lines = []
         agent.own_bits = 0
         del profile.agents[agent.id]
         if not profile.agents:
             del self.profiles[profile.key]
+            for line in profile.lines:
+                del line.profiles[profile.key]
+            for lines in (profile.lines, named_by):
+                for line in lines:
+                    line.scores.pop(profile.key, None)
             for skill in profile.skills:
                 bringing = self._bringing[skill]
                 del bringing[profile.key]
@@ -157,79 +159,9 @@ class Floor:
                 fewest = bringing
         return fewest
 
-    def _withdraw(self, agent: Agent, profile: Profile) -> None:
-        for order in self.orders:
-            order.remove(agent)
-        for lines in (profile.lines, agent.own_lines):
-            for line in lines:
-                if line.ranked is not None:
-                    line.ranked.remove(agent)
-                    if not line.ranked:
-                        self.ranked &= ~line.mask
-
-    def open_bits(self, agent: Agent) -> int:
-        """The lines that an agent may take from now."""
-        profile = agent.profile
-        if profile is None or not agent.open:
-            return 0
-        serves = profile.bits | agent.own_bits
-        if not serves:
-            return 0
-        mask = 0
-        for medium, lines in self.media.items():
-            may = serves & lines
-            if may and agent.may_take(medium):
-                mask |= may
-        return mask
-
     def refresh(self, agent: Agent) -> None:
-        """Put an agent into his places in the orders, or out of them."""
-        profile = agent.profile
-        if profile is None:
-            return
-        mask = self.open_bits(agent)
-        if not mask:
-            if agent.placed:
-                agent.placed = False
-                self._withdraw(agent, profile)
-            return
-        agent.placed = True
-        for index, order in enumerate(self.orders):
-            if order.lines:
-                self._put(index, order, agent, mask & order.lines)
-        for lines in (profile.lines, agent.own_lines):
-            for line in lines:
-                if line.ranked is not None:
-                    self._rank(line, agent, profile, mask)
-
-    def _put(self, index: int, order: Order, agent: Agent, own: int) -> None:
-        if not own:
-            order.remove(agent)
-        elif index == LONGEST_IDLE:
-            order.put(agent, float(len(agent.work)), agent.free_since, own)
-        elif index == ROUND_ROBIN:
-            order.put(agent, float(agent.offered), agent.free_since, own)
-        elif index == LEAST_OCCUPIED:
-            # As it stood when he became free: while all are free it changes for all.
-            signed_in_s = agent.free_since - agent.signed_in_at
-            occupied = agent.busy_s / signed_in_s if signed_in_s > 0.0 else 0.0
-            order.put(agent, occupied, agent.free_since, own)
-        else:
-            order.put(agent, float(agent.answered), agent.free_since, own)
-
-    def _rank(self, line: Line, agent: Agent, profile: Profile, mask: int) -> None:
-        """An agent's place in a line that scores: most points first, then longest idle."""
-        order = line.ranked
-        assert order is not None
-        if mask & line.mask:
-            # Points for idle seconds grow for all alike, so the order of two agents stays.
-            idle = line.queue.idle_points * agent.free_since
-            order.put(agent, idle - line.scores[profile.key], agent.free_since, 1)
-            self.ranked |= line.mask
-        else:
-            order.remove(agent)
-            if not order:
-                self.ranked &= ~line.mask
+        """Put an agent into his places among those who are free, or out of them."""
+        self.free.refresh(agent)
 
     # -- lines -----------------------------------------------------------------------------------
 
@@ -269,53 +201,28 @@ class Floor:
             bit = len(self._by_bit)
             self._by_bit.append(line)
         line.bit, line.mask = bit, 1 << bit
-        self.media[line.medium] = self.media.get(line.medium, 0) | line.mask
+        line.order = order_of(queue.select, queue.idle_points)
         if queue.leave_absent & ~OFFLINE:
             self.leaving |= line.mask
-        if queue.select in _RANKED:
-            line.ranked = Order()
-        else:
-            self.orders[order_of(queue.select)].lines |= line.mask
-        served: list[Agent] = []
+        members = line.members
         for profile in self.candidates(line.need).values():
-            members = line.members
             if members is None:
                 if _admit(line, profile):
                     profile.lines.append(line)
                     profile.bits |= line.mask
-                    served.extend(profile.agents.values())
+                    line.profiles[profile.key] = profile
+                    if profile.present:
+                        line.staffed += 1
             else:
                 for name in sorted(members.intersection(profile.agents)):
                     if _admit(line, profile):
                         agent = profile.agents[name]
                         agent.own_lines.append(line)
                         agent.own_bits |= line.mask
-                        served.append(agent)
-        self._rewrite(served, line)
-
-    def _rewrite(self, served: list[Agent], line: Line) -> None:
-        """A line is new or gone: as `refresh` for all who serve it, in one pass over the tree."""
-        shared = None if line.ranked is not None else order_of(line.queue.select)
-        for agent in served:
-            profile = agent.profile
-            assert profile is not None
-            if agent.presence:
-                serves = profile.bits | agent.own_bits
-                if not serves or not self.staff.rewrite(agent, serves):
-                    self.sign(agent)
-            mask = self.open_bits(agent)
-            agent.placed = mask != 0
-            if shared is None:
-                if not line.closed:
-                    self._rank(line, agent, profile, mask)
-                continue
-            order = self.orders[shared]
-            own = mask & order.lines
-            if not own or not order.rewrite(agent, own):
-                self._put(shared, order, agent, own)
-        if shared is not None:
-            self.orders[shared].recount()
-        self.staff.recount()
+                        line.named[name] = agent
+                        if agent.presence:
+                            line.staffed += 1
+        self.free.open(line)
 
     def close(self, line: Line) -> None:
         """Take a line away in which nobody waits."""
@@ -325,26 +232,14 @@ class Floor:
         mask = line.mask
         if not mask:
             return
-        served: list[Agent] = []
-        for profile in self.candidates(line.need).values():
-            if line.members is None:
-                if profile.bits & mask:
-                    profile.bits &= ~mask
-                    profile.lines.remove(line)
-                    served.extend(profile.agents.values())
-            else:
-                for name in sorted(line.members.intersection(profile.agents)):
-                    agent = profile.agents[name]
-                    if agent.own_bits & mask:
-                        agent.own_bits &= ~mask
-                        agent.own_lines.remove(line)
-                        served.append(agent)
-        for order in self.orders:
-            order.lines &= ~mask
-        self.media[line.medium] &= ~mask
-        self.ranked &= ~mask
+        for profile in line.profiles.values():
+            profile.bits &= ~mask
+            profile.lines.remove(line)
+        for agent in line.named.values():
+            agent.own_bits &= ~mask
+            agent.own_lines.remove(line)
         self.leaving &= ~mask
-        self._rewrite(served, line)
+        self.free.close(line)
         self._by_bit[line.bit] = None
         self._free_bits.append(line.bit)
 
@@ -389,37 +284,21 @@ class Floor:
         waiting = self.waiting
         if not waiting:
             return 0
-        beside = self.ranked & waiting if self.ranked else 0
-        for order in self.orders:
-            if order.root is not None:
-                beside |= order.root.union & waiting
-        return beside
+        return self.free.served & waiting
 
     # -- matching --------------------------------------------------------------------------------
 
     def serves(self, line: Line) -> bool:
         """Whether somebody who is free may take from a line."""
-        if line.ranked is not None:
-            return bool(line.ranked)
-        return bool(self.orders[order_of(line.queue.select)].served & line.mask)
+        return self.free.serves(line)
 
     def agent_for(self, line: Line) -> Agent | None:
         """The free agent whom the queue's policy chooses for a line that is not direct."""
-        if line.ranked is not None:
-            return line.ranked.find(1)
-        return self.orders[order_of(line.queue.select)].find(line.mask)
+        return self.free.first(line)
 
     def agents_for(self, line: Line, most: int) -> list[Agent]:
         """The first so many whom the policy chooses."""
-        order, mask = line.ranked, 1
-        if order is None:
-            order, mask = self.orders[order_of(line.queue.select)], line.mask
-        found: list[Agent] = []
-        for agent in order.walk(mask):
-            found.append(agent)
-            if len(found) >= most:
-                break
-        return found
+        return self.free.firsts(line, most)
 
     def work_for(
         self, agent: Agent, now: float, passed: int = 0
@@ -490,7 +369,7 @@ class Floor:
         if line.direct:
             assert line.members is not None
             return not line.members.isdisjoint(self.present)
-        return bool(self.staff.served & line.mask)
+        return line.staffed > 0
 
     def attended(self, line: Line, absent: int) -> bool:
         """Whether anybody who is signed in and could serve a line is in none of these states."""
@@ -499,12 +378,14 @@ class Floor:
             profile = agent.profile
             if profile is not None and (profile.bits | agent.own_bits) & line.mask:
                 return True
-        for agent in self.staff.walk(line.mask):
-            if not absent >> agent.state & 1:
-                line.witness = agent
-                return True
         line.witness = None
-        return False
+        for profile in line.profiles.values():
+            if profile.present:
+                line.witness = _attending(profile.agents, absent)
+                if line.witness is not None:
+                    return True
+        line.witness = _attending(line.named, absent)
+        return line.witness is not None
 
     def lines_of(self, mask: int) -> list[Line]:
         """The lines of a mask."""
@@ -518,9 +399,12 @@ class Floor:
         return found
 
 
-def order_of(select: str) -> int:
-    """Which of the shared orders a policy looks in."""
-    return _ORDER_OF.get(select, LONGEST_IDLE)
+def _attending(agents: dict[str, Agent], absent: int) -> Agent | None:
+    """One who is signed in and in none of these states."""
+    for agent in agents.values():
+        if agent.presence and not absent >> agent.state & 1:
+            return agent
+    return None
 
 
 def _used_at(line: Line) -> float:
@@ -531,7 +415,7 @@ def _admit(line: Line, profile: Profile) -> bool:
     """Whether a profile serves a line; its points are kept where the policy asks for them."""
     if not line.need.meets(profile.skills):
         return False
-    if line.ranked is not None:
+    if line.queue.select in SCORED:
         line.scores[profile.key] = score_of(line.queue, line.need, profile)
     return True
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
     from cicswitch.acd.engine import Engine
     from cicswitch.acd.interaction import Interaction
+    from cicswitch.acd.lines import Line
 
 __all__ = ["Patrol", "breaches"]
 
@@ -80,29 +81,71 @@ def _floor(engine: Engine) -> list[str]:
                     continue
             if line.direct or line.need.meets(agent.skills):
                 wrong.append(f"{standing[0].id} waits beside {agent.id}, who may take it")
-    for index, order in enumerate(floor.orders):
-        listed = list(order.walk(-1))
-        if len(listed) != len(order):
-            wrong.append(f"order {index} counts {len(order)}, {len(listed)} are in it")
-        for agent in engine.agents.values():
-            should = floor.open_bits(agent) & order.lines
-            if bool(should) != any(each is agent for each in listed):
-                wrong.append(f"order {index}: {agent.id} is in it wrongly, or is not")
-        for line in floor.lines.values():
-            if line.mask & order.lines:
-                able = [a for a in listed if floor.open_bits(a) & line.mask]
-                if order.find(line.mask) is not (able[0] if able else None):
-                    wrong.append(f"order {index}: finds another for {line.key!r}")
-    for line in floor.lines.values():
-        if line.ranked is not None:
-            ranked = {agent.id for agent in line.ranked.walk(1)}
-            if ranked != {a.id for a in engine.agents.values() if floor.open_bits(a) & line.mask}:
-                wrong.append(f"line {line.key!r}: others are ranked than are free for it")
-            if bool(floor.ranked & line.mask) != bool(ranked):
-                wrong.append(f"line {line.key!r}: the mask of ranked lines is wrong")
+    wrong += _free(engine)
     if floor.beside():
         wrong.append("somebody waits beside a free agent")
     return wrong
+
+
+def _free(engine: Engine) -> list[str]:
+    """Groups, and the orders that they stand in."""
+    floor, wrong = engine.floor, []
+    free = floor.free
+    for agent in engine.agents.values():
+        media, group = free.media_of(agent), agent.group
+        if bool(media) != (group is not None):
+            wrong.append(f"{agent.id} is in a group wrongly, or is not")
+        elif group is not None and (group.media, group.own_bits) != (media, agent.own_bits):
+            wrong.append(f"{agent.id} is in another group")
+        if (agent.presence > 0) != (agent.id in floor.present):
+            wrong.append(f"{agent.id} is noted as signed in wrongly, or is not")
+    for profile in floor.profiles.values():
+        among = list(profile.agents.values())
+        if profile.present != sum(agent.presence > 0 for agent in among):
+            wrong.append(f"profile {profile.key} counts {profile.present} who are signed in")
+        for group in profile.groups.values():
+            members = {agent.id for agent in among if agent.group is group}
+            if group.size != len(members):
+                wrong.append(f"a group counts {group.size}, {len(members)} are in it")
+            wrong += [
+                "the order of a group has others in it than the group"
+                for order in group.orders
+                if order is not None and {each.agent.id for each in order.agents()} != members
+            ]
+    for line in floor.lines.values():
+        if line.direct:
+            continue
+        able = [
+            agent
+            for agent in engine.agents.values()
+            if agent.may_take(line.medium)
+            and line.need.meets(agent.skills)
+            and (line.members is None or agent.id in line.members)
+        ]
+        profiles = [p for p in line.profiles.values() if p.present]
+        named = [agent for agent in line.named.values() if agent.presence]
+        if line.staffed != len(profiles) + len(named):
+            wrong.append(f"line {line.key!r} counts {line.staffed} who could serve it")
+        able.sort(key=lambda agent: _rank(line, agent))
+        listed = floor.agents_for(line, len(able) + 1)
+        if listed != able:
+            wrong.append(f"line {line.key!r}: others are free for it, or in another order")
+        if floor.agent_for(line) is not (able[0] if able else None):
+            wrong.append(f"line {line.key!r}: another is found than the first")
+        if floor.serves(line) != bool(able) or bool(free.served & line.mask) != bool(able):
+            wrong.append(f"line {line.key!r}: the mask of who is free is wrong")
+    return wrong
+
+
+def _rank(line: Line, agent: Agent) -> tuple[float, float, int]:
+    """An agent's place in a line, as he was when he last took his places."""
+    place = agent.places[line.order]
+    assert place is not None
+    first = place.first
+    if line.ranked is not None:
+        assert agent.profile is not None
+        first = line.key_of(agent.profile, place.second)
+    return first, place.second, agent.tie
 
 
 def _agents(engine: Engine, now: float) -> list[str]:

@@ -10,16 +10,20 @@ which somebody waits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
+    from cicswitch.acd.groups import Group
     from cicswitch.acd.interaction import Interaction
     from cicswitch.acd.order import Order
     from cicswitch.acd.queue import Queue
     from cicswitch.acd.skills import Need
 
+Shown = tuple[Mapping[str, int], Mapping[str, int], Mapping[str, float]]
 Entry = tuple[float, int, int, "Interaction"]
 
 __all__ = ["Line", "Profile", "Row"]
@@ -28,7 +32,19 @@ __all__ = ["Line", "Profile", "Row"]
 class Profile:
     """Agents who bring the same."""
 
-    __slots__ = ("agents", "attributes", "bits", "cost", "desire", "key", "lines", "skills")
+    __slots__ = (
+        "agents",
+        "attributes",
+        "bits",
+        "cost",
+        "desire",
+        "groups",
+        "key",
+        "lines",
+        "present",
+        "shown",
+        "skills",
+    )
 
     def __init__(self, key: str, agent: Agent) -> None:
         self.key = key
@@ -36,7 +52,17 @@ class Profile:
         self.desire = dict(agent.desire)
         self.cost = agent.cost
         self.attributes = dict(agent.attributes)
+        self.shown: Shown = (
+            MappingProxyType(self.skills),
+            MappingProxyType(self.desire),
+            MappingProxyType(self.attributes),
+        )
+        """Skills, desire and attributes, for those who may look and not touch."""
         self.agents: dict[str, Agent] = {}
+        self.present = 0
+        """How many of them are signed in."""
+        self.groups: dict[tuple[int, int], Group] = {}
+        """Those who are free, by the media that they are free for and the lines that name them."""
         self.lines: list[Line] = []
         """Those that they serve, of the lines that name no agents."""
         self.bits = 0
@@ -127,10 +153,14 @@ class Line:
         "mask",
         "medium",
         "members",
+        "named",
         "need",
+        "order",
+        "profiles",
         "queue",
         "ranked",
         "scores",
+        "staffed",
         "used_at",
         "waiting",
         "witness",
@@ -157,9 +187,17 @@ class Line:
         self.bit = -1
         self.mask = 0
         """The bit of the line; none if it is direct."""
+        self.profiles: dict[str, Profile] = {}
+        """Those that serve it, unless it names its agents."""
+        self.named: dict[str, Agent] = {}
+        """The agents who serve it, if it names them."""
+        self.staffed = 0
+        """How many of both have somebody signed in."""
+        self.order = 0
+        """Which order of a group's agents its policy goes by."""
         self.ranked: Order | None = None
-        """Who is free for it, where the policy scores agents for what is asked for; other
-        policies look in an order that all lines share."""
+        """The groups that are free for it, where the policy scores agents for what is asked for;
+        other policies look in an order that lines share."""
         self.scores: dict[str, float] = {}
         """Points of the profiles that serve it, for such a policy."""
         self.closed = False
@@ -178,6 +216,11 @@ class Line:
         self.first_sequence = 0
         self._row = Row()
         self._by_age = Row()
+
+    def key_of(self, profile: Profile, free_since: float) -> float:
+        """What orders agents in a line that scores. Points for idle seconds grow for all alike, so
+        the order of two agents stays."""
+        return self.queue.idle_points * free_since - self.scores[profile.key]
 
     def push(self, interaction: Interaction) -> None:
         """Put an interaction in its place; also one that comes back after a failed offer."""

@@ -1,9 +1,9 @@
-"""The agents who are free, in the order of a policy, and the first of them who serves a line.
+"""A row in the order of a policy, and the first in it who serves a line.
 
-An `Order` is a treap: a search tree by key that random heat keeps flat. Each node holds the lines
-that its agent may take as the bits of an int, and the union of those below it. The first agent who
-serves a line is found on one way down, past subtrees without its bit: O(log n), whoever else is
-free. The heat comes from a counter, so that the same commands build the same tree.
+An `Order` is a treap: a search tree by key that random heat keeps flat. Each place holds the lines
+that are served from it as the bits of an int, and the union of those below it. The first place that
+serves a line is found on one way down, past subtrees without its bit: O(log n). The heat comes from
+a counter, so that the same commands build the same tree.
 """
 
 from __future__ import annotations
@@ -13,29 +13,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
+    from cicswitch.acd.groups import Group
 
-__all__ = ["Node", "Order"]
+__all__ = ["AgentPlace", "GroupPlace", "Order", "Place"]
 
 
-class Node:
-    """An agent's place."""
+class Place:
+    """Where somebody stands in one order at a time. It is made once, and put in and out."""
 
-    __slots__ = ("agent", "first", "heat", "left", "own", "right", "second", "tie", "union")
+    __slots__ = (
+        "first",
+        "heat",
+        "inside",
+        "left",
+        "own",
+        "right",
+        "second",
+        "tie",
+        "union",
+    )
 
-    def __init__(
-        self, agent: Agent, first: float, second: float, tie: int, own: int, heat: int
-    ) -> None:
-        self.agent = agent
-        self.first = first
-        self.second = second
-        self.tie = tie
-        self.own = own
-        self.union = own
-        self.heat = heat
-        self.left: Node | None = None
-        self.right: Node | None = None
+    def __init__(self) -> None:
+        self.first = 0.0
+        self.second = 0.0
+        self.tie = 0
+        """Decides between equals; nobody else has it."""
+        self.own = 0
+        """The lines that are served from here."""
+        self.union = 0
+        self.heat = 0
+        self.inside = False
+        """Whether it is in an order now."""
+        self.left: Place | None = None
+        self.right: Place | None = None
 
-    def before(self, other: Node) -> bool:
+    def before(self, other: Place) -> bool:
         """Whether this place comes first."""
         if self.first != other.first:
             return self.first < other.first
@@ -43,17 +55,41 @@ class Node:
             return self.second < other.second
         return self.tie < other.tie
 
-
-def _pull(node: Node) -> None:
-    union = node.own
-    if node.left is not None:
-        union |= node.left.union
-    if node.right is not None:
-        union |= node.right.union
-    node.union = union
+    def like(self, other: Place) -> bool:
+        """Whether both have the same key."""
+        return self.first == other.first and self.second == other.second and self.tie == other.tie
 
 
-def _split(tree: Node | None, at: Node) -> tuple[Node | None, Node | None]:
+class AgentPlace(Place):
+    """An agent's, among those who may take the same."""
+
+    __slots__ = ("agent",)
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__()
+        self.agent = agent
+
+
+class GroupPlace(Place):
+    """That of a group, by the key of its first agent."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self.group = group
+
+
+def _pull(place: Place) -> None:
+    union = place.own
+    if place.left is not None:
+        union |= place.left.union
+    if place.right is not None:
+        union |= place.right.union
+    place.union = union
+
+
+def _split(tree: Place | None, at: Place) -> tuple[Place | None, Place | None]:
     """What comes before `at`, and what after it."""
     if tree is None:
         return None, None
@@ -68,7 +104,7 @@ def _split(tree: Node | None, at: Node) -> tuple[Node | None, Node | None]:
     return low, tree
 
 
-def _merge(low: Node | None, high: Node | None) -> Node | None:
+def _merge(low: Place | None, high: Place | None) -> Place | None:
     if low is None:
         return high
     if high is None:
@@ -82,35 +118,44 @@ def _merge(low: Node | None, high: Node | None) -> Node | None:
     return high
 
 
-def _insert(tree: Node | None, node: Node) -> Node:
+def _insert(tree: Place | None, place: Place) -> Place:
     if tree is None:
-        return node
-    if node.heat > tree.heat:
-        node.left, node.right = _split(tree, node)
-        _pull(node)
-        return node
-    if node.before(tree):
-        tree.left = _insert(tree.left, node)
+        return place
+    if place.heat > tree.heat:
+        place.left, place.right = _split(tree, place)
+        _pull(place)
+        return place
+    if place.before(tree):
+        tree.left = _insert(tree.left, place)
     else:
-        tree.right = _insert(tree.right, node)
-    tree.union |= node.union
+        tree.right = _insert(tree.right, place)
+    tree.union |= place.union
     return tree
 
 
-def _remove(tree: Node | None, node: Node) -> Node | None:
+def _remove(tree: Place | None, place: Place) -> Place | None:
     if tree is None:
         return None
-    if tree is node:
-        return _merge(node.left, node.right)
-    if node.before(tree):
-        tree.left = _remove(tree.left, node)
+    if tree is place:
+        return _merge(place.left, place.right)
+    if place.before(tree):
+        tree.left = _remove(tree.left, place)
     else:
-        tree.right = _remove(tree.right, node)
+        tree.right = _remove(tree.right, place)
     _pull(tree)
     return tree
 
 
-def _recount(tree: Node | None) -> None:
+def _mend(tree: Place | None, place: Place) -> None:
+    """Make the unions right again on the way to a place that has other lines."""
+    if tree is None:
+        return
+    if tree is not place:
+        _mend(tree.left if place.before(tree) else tree.right, place)
+    _pull(tree)
+
+
+def _recount(tree: Place | None) -> None:
     if tree is not None:
         _recount(tree.left)
         _recount(tree.right)
@@ -118,93 +163,103 @@ def _recount(tree: Node | None) -> None:
 
 
 class Order:
-    """Agents by key, smallest first. `lines` is the mask of the lines that are served in it."""
+    """Places by key, smallest first."""
 
-    __slots__ = ("_heat", "_nodes", "lines", "root")
+    __slots__ = ("_heat", "_size", "first", "lines", "root")
 
     def __init__(self) -> None:
-        self.root: Node | None = None
+        self.root: Place | None = None
         """The top of the tree; None: nobody is in it."""
-        self._nodes: dict[str, Node] = {}
-        self._heat = 0x2545F491
+        self.first: Place | None = None
         self.lines = 0
+        """Mask of the lines that are served in this order, where lines share one."""
+        self._heat = 0x2545F491
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._nodes)
-
-    def __bool__(self) -> bool:
-        return self.root is not None
+        return self._size
 
     @property
     def served(self) -> int:
-        """The mask of the lines that somebody in here may take."""
+        """The mask of the lines that are served from some place."""
         return self.root.union if self.root is not None else 0
 
-    def put(self, agent: Agent, first: float, second: float, own: int) -> None:
-        """Put an agent into his place, from wherever he stood; with no lines, out of the order."""
-        node = self._nodes.get(agent.id)
-        if node is not None:
-            if node.own == own and node.first == first and node.second == second:
+    def put(self, place: Place, first: float, second: float, tie: int, own: int) -> None:
+        """Put a place where it belongs, from wherever it stood in this order."""
+        if place.inside:
+            if place.first == first and place.second == second and place.tie == tie:
+                if place.own != own:
+                    place.own = own
+                    _mend(self.root, place)
                 return
-            self.root = _remove(self.root, node)
-        if not own:
-            if node is not None:
-                del self._nodes[agent.id]
+            self.remove(place)
+        if not place.heat:
+            # A linear congruence (Numerical Recipes, section 7.1): flat enough, and the same each
+            # time.
+            self._heat = (self._heat * 1664525 + 1013904223) & 0xFFFFFFFF
+            place.heat = self._heat
+        place.first, place.second, place.tie = first, second, tie
+        place.own = place.union = own
+        place.inside = True
+        self._size += 1
+        if self.first is None or place.before(self.first):
+            self.first = place
+        self.root = _insert(self.root, place)
+
+    def remove(self, place: Place) -> None:
+        """Take a place out, if it is in."""
+        if not place.inside:
             return
-        # A linear congruence (Numerical Recipes, section 7.1): flat enough, and the same each time.
-        self._heat = (self._heat * 1664525 + 1013904223) & 0xFFFFFFFF
-        node = Node(agent, first, second, agent.tie, own, self._heat)
-        self._nodes[agent.id] = node
-        self.root = _insert(self.root, node)
+        root = self.root = _remove(self.root, place)
+        place.inside = False
+        place.left = place.right = None
+        self._size -= 1
+        if self.first is place:
+            while root is not None and root.left is not None:
+                root = root.left
+            self.first = root
 
-    def remove(self, agent: Agent) -> None:
-        """Take an agent out, if he is in."""
-        node = self._nodes.pop(agent.id, None)
-        if node is not None:
-            self.root = _remove(self.root, node)
-
-    def find(self, bit: int) -> Agent | None:
-        """The first agent who serves the line of this bit (a mask of one)."""
-        node = self.root
-        if node is None or not node.union & bit:
+    def find(self, bit: int) -> Place | None:
+        """The first place from which the line of this bit (a mask of one) is served."""
+        place = self.root
+        if place is None or not place.union & bit:
             return None
         while True:
-            left = node.left
+            left = place.left
             if left is not None and left.union & bit:
-                node = left
-            elif node.own & bit:
-                return node.agent
+                place = left
+            elif place.own & bit:
+                return place
             else:
-                right = node.right
+                right = place.right
                 assert right is not None  # the union said so
-                node = right
+                place = right
 
-    def walk(self, mask: int) -> Iterator[Agent]:
-        """All agents who serve one of the lines, in order."""
-        stack: list[Node] = []
-        node = self.root
-        while node is not None or stack:
-            while node is not None and node.union & mask:
-                stack.append(node)
-                node = node.left
+    def walk(self, mask: int) -> Iterator[Place]:
+        """All places from which one of the lines is served, in order."""
+        stack: list[Place] = []
+        place = self.root
+        while place is not None or stack:
+            while place is not None and place.union & mask:
+                stack.append(place)
+                place = place.left
             if not stack:
                 return
-            node = stack.pop()
-            if node.own & mask:
-                yield node.agent
-            node = node.right
+            place = stack.pop()
+            if place.own & mask:
+                yield place
+            place = place.right
 
-    def rewrite(self, agent: Agent, own: int) -> bool:
-        """Give an agent who is in other lines, place kept; `recount` has to follow. False: not in.
+    def agents(self) -> list[AgentPlace]:
+        """All places of agents, in order."""
+        return [place for place in self.walk(1) if isinstance(place, AgentPlace)]
 
-        For a line that is new: one pass over the tree for all who may take it.
-        """
-        node = self._nodes.get(agent.id)
-        if node is None:
-            return False
-        node.own = own
-        return True
-
-    def recount(self) -> None:
-        """Make the unions right again after `rewrite`."""
-        _recount(self.root)
+    def rewrite(self, places: list[Place], lines: list[int]) -> None:
+        """Give places that stay where they are other lines, each its own of `lines`."""
+        for index, place in enumerate(places):
+            place.own = lines[index]
+        if len(places) * 16 < self._size:
+            for place in places:
+                _mend(self.root, place)
+        else:
+            _recount(self.root)

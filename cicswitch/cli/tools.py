@@ -35,7 +35,9 @@ def bench(
     pid: Annotated[int, typer.Option(help="Its process, for CPU and memory.")] = 0,
     calls: Annotated[int, typer.Option(help="How many, where a bench counts calls.")] = 0,
     agents: Annotated[int, typer.Option(help="How many agents `queue` and `acd` have.")] = 0,
-    waiting: Annotated[int, typer.Option(help="How many wait in `acd`.")] = 0,
+    waiting: Annotated[
+        int | None, typer.Option(min=0, help="How many wait in `acd`; 0: some agents are free.")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Only this rate, calls a second.")] = 0.0,
     record: Annotated[bool, typer.Option("--record", help="`relay` records every call.")] = False,
     profile: Annotated[str, typer.Option(help="Write cProfile's figures here.")] = "",

@@ -21,7 +21,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -56,10 +56,10 @@ class Free(Struct, frozen=True):
     """An agent who may take it, as a policy sees him."""
 
     agent: str
-    skills: dict[str, int]
-    desire: dict[str, int]
+    skills: Mapping[str, int]
+    desire: Mapping[str, int]
     cost: float
-    attributes: dict[str, float]
+    attributes: Mapping[str, float]
     idle_s: float
     answered: int
     """Since the sign-in."""
@@ -105,19 +105,7 @@ class Policy:
             now - interaction.queued_at,
             interaction.customer,
         )
-        free = [
-            Free(
-                agent.id,
-                dict(agent.skills),
-                dict(agent.desire),
-                agent.cost,
-                dict(agent.attributes),
-                now - agent.free_since,
-                agent.answered,
-                len(agent.work),
-            )
-            for agent in agents
-        ]
+        free = [_shown(agent, now) for agent in agents]
         if not self._shadow:
             name = self._call(asked, free, now)
             if name is None:
@@ -169,6 +157,23 @@ class Policy:
         self._strikes += 1
         if self._strikes >= _STRIKES:
             self._strikes, self._out_until = 0, now + _OUT_S
+
+
+def _shown(agent: Agent, now: float) -> Free:
+    profile = agent.profile
+    assert profile is not None  # he is free
+    skills, desire, attributes = profile.shown
+    idle_s = now - agent.free_since
+    return Free(
+        agent.id,
+        skills,
+        desire,
+        agent.cost,
+        attributes,
+        idle_s,
+        agent.answered,
+        len(agent.work),
+    )
 
 
 def _interrupt(*_: Any) -> None:
