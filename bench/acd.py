@@ -180,7 +180,7 @@ class Center:
             began = time.perf_counter()
             passed = self.engine.advance(self.now)
             took = time.perf_counter() - began
-            spent.extend([took / passed] * passed)
+            spent.extend([took / max(passed, 1)] * max(passed, 1))
             self.react(spent)
 
     def react(self, spent: array[float] | None = None) -> None:
