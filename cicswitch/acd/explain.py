@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cicswitch.acd.agent import Agent, Presence
-from cicswitch.acd.floor import score_of
 from cicswitch.acd.interaction import AssignmentState, Interaction
 from cicswitch.acd.phrases import Say
 from cicswitch.acd.queue import Queue
+from cicswitch.acd.ranking import score_of
 from cicswitch.acd.skills import Need
 from cicswitch.core.errors import NotFound
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cicswitch.acd.groups import SCORED, Free, order_of
+from cicswitch.acd.groups import Free
 from cicswitch.acd.lines import Line, Profile
 from cicswitch.acd.queue import OFFLINE
 from cicswitch.acd.skills import ANYBODY
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
-    from cicswitch.acd.commands import Weights
     from cicswitch.acd.interaction import Interaction
     from cicswitch.acd.queue import Queue
     from cicswitch.acd.skills import Need
@@ -71,7 +70,7 @@ class Floor:
             for skill in profile.skills:
                 self._bringing.setdefault(skill, {})[key] = profile
             for line in self.lines.values():
-                if line.members is None and _admit(line, profile):
+                if line.members is None and line.need.meets(profile.skills):
                     profile.lines.append(line)
                     profile.bits |= line.mask
                     line.profiles[key] = profile
@@ -88,7 +87,7 @@ class Floor:
             members = line.members
             if members is None or line.direct or agent.id not in members:
                 continue
-            if _admit(line, profile):
+            if line.need.meets(profile.skills):
                 agent.own_lines.append(line)
                 agent.own_bits |= line.mask
                 line.named[agent.id] = agent
@@ -129,8 +128,7 @@ class Floor:
             self.present.remove(agent.id)
             self._count(agent, profile, -1)
         agent.profile = None
-        named_by = agent.own_lines
-        for line in named_by:
+        for line in agent.own_lines:
             del line.named[agent.id]
         agent.own_lines = []
         agent.own_bits = 0
@@ -139,9 +137,6 @@ class Floor:
             del self.profiles[profile.key]
             for line in profile.lines:
                 del line.profiles[profile.key]
-            for lines in (profile.lines, named_by):
-                for line in lines:
-                    line.scores.pop(profile.key, None)
             for skill in profile.skills:
                 bringing = self._bringing[skill]
                 del bringing[profile.key]
@@ -201,13 +196,12 @@ class Floor:
             bit = len(self._by_bit)
             self._by_bit.append(line)
         line.bit, line.mask = bit, 1 << bit
-        line.order = order_of(queue.select, queue.idle_points)
         if queue.leave_absent & ~OFFLINE:
             self.leaving |= line.mask
         members = line.members
         for profile in self.candidates(line.need).values():
             if members is None:
-                if _admit(line, profile):
+                if line.need.meets(profile.skills):
                     profile.lines.append(line)
                     profile.bits |= line.mask
                     line.profiles[profile.key] = profile
@@ -215,7 +209,7 @@ class Floor:
                         line.staffed += 1
             else:
                 for name in sorted(members.intersection(profile.agents)):
-                    if _admit(line, profile):
+                    if line.need.meets(profile.skills):
                         agent = profile.agents[name]
                         agent.own_lines.append(line)
                         agent.own_bits |= line.mask
@@ -290,7 +284,7 @@ class Floor:
 
     def serves(self, line: Line) -> bool:
         """Whether somebody who is free may take from a line."""
-        return self.free.serves(line)
+        return bool(self.free.served & line.mask)
 
     def agent_for(self, line: Line) -> Agent | None:
         """The free agent whom the queue's policy chooses for a line that is not direct."""
@@ -409,34 +403,3 @@ def _attending(agents: dict[str, Agent], absent: int) -> Agent | None:
 
 def _used_at(line: Line) -> float:
     return line.used_at
-
-
-def _admit(line: Line, profile: Profile) -> bool:
-    """Whether a profile serves a line; its points are kept where the policy asks for them."""
-    if not line.need.meets(profile.skills):
-        return False
-    if line.queue.select in SCORED:
-        line.scores[profile.key] = score_of(line.queue, line.need, profile)
-    return True
-
-
-def score_of(queue: Queue, need: Need, profile: Profile) -> float:
-    """The points of a profile; who is free and has most is chosen."""
-    if queue.select == "most-skilled":
-        return float(need.score(profile.skills))
-    if queue.select == "least-skilled":
-        # Generalists are kept free: who brings least goes first.
-        return -float(sum(profile.skills.values()))
-    return static_score(queue.definition.weights, need, profile)
-
-
-def static_score(weights: Weights, need: Need, profile: Profile) -> float:
-    """The part of the weighted score that time does not change."""
-    points: float = weights.proficiency * need.score(profile.skills)
-    points += weights.desire * sum(
-        [profile.desire.get(skill, 0) for skill in sorted(need.skills())]
-    )
-    points -= weights.cost * profile.cost
-    for name, weight in weights.attributes.items():
-        points += weight * profile.attributes.get(name, 0.0)
-    return points

@@ -2,40 +2,34 @@
 
 Agents of one profile who are free for the same media are a `Group`: they serve the same lines, so a
 line that is new or gone concerns groups, however many agents there are. A group keeps its agents in
-the order of each policy that one of its lines goes by; and a place in the order of the groups, by
-the key of the first of them. Policies that look at the agent alone share an order of groups each;
-those that score a profile for what is asked for have one for each line.
+the order of each policy that one of its lines goes by, and has a place in each `Ranking` of those,
+by the key of the first of them. Who becomes free behind others changes nothing but his group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cicswitch.acd.order import AgentPlace, GroupPlace, Order, Place
+from cicswitch.acd.ranking import (
+    FEWEST_ANSWERED,
+    FREE_FIRST,
+    LEAST_OCCUPIED,
+    LONGEST_IDLE,
+    ORDERS,
+    ROUND_ROBIN,
+    Ranking,
+    ranking_key,
+    score_of,
+)
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
     from cicswitch.acd.lines import Line, Profile
 
-__all__ = ["SCORED", "Free", "Group", "order_of"]
-
-LONGEST_IDLE: Final = 0
-ROUND_ROBIN: Final = 1
-LEAST_OCCUPIED: Final = 2
-FEWEST_ANSWERED: Final = 3
-SHARED: Final = 4
-"""So many orders are shared by lines; the next two are for lines that score."""
-FREE_FIRST: Final = 4
-FREE_LAST: Final = 5
-ORDERS: Final = 6
-_ORDER_OF = {
-    "round-robin": ROUND_ROBIN,
-    "least-occupied": LEAST_OCCUPIED,
-    "fewest-answered": FEWEST_ANSWERED,
-}
-SCORED: Final = ("most-skilled", "least-skilled", "weighted")
+__all__ = ["Free", "Group"]
 
 Candidate = tuple[tuple[float, float, int], int]
 """An agent's key in a line, and which of the rows he is the next of."""
@@ -44,50 +38,34 @@ Candidate = tuple[tuple[float, float, int], int]
 class Group:
     """Agents of one profile who are free for the same media, and whom the same lines name."""
 
-    __slots__ = (
-        "bits",
-        "media",
-        "orders",
-        "own_bits",
-        "places",
-        "profile",
-        "ranked",
-        "ranked_places",
-        "size",
-    )
+    __slots__ = ("leads", "media", "orders", "own_bits", "places", "profile", "size", "stands")
 
     def __init__(self, profile: Profile, media: int, own_bits: int) -> None:
         self.profile = profile
         self.media = media
         self.own_bits = own_bits
-        self.bits = 0
-        """The lines that they may take from now."""
         self.size = 0
         self.orders: list[Order | None] = [None] * ORDERS
         """The agents in the order of each policy; None: no line has gone by it yet."""
-        self.places = [GroupPlace(self) for _ in range(ORDERS)]
-        """Those of the group in the orders that lines share. The last two stand nowhere: they hold
-        the key that the group has in lines that score."""
-        self.ranked: list[Line] = []
-        """The lines that score, of those it serves."""
-        self.ranked_places: list[GroupPlace] = []
-        """The places in them."""
+        self.leads = [Place() for _ in range(ORDERS)]
+        """The keys of the first of each order, as the rankings have them."""
+        self.places: dict[str, GroupPlace] = {}
+        """Those of the group, by ranking."""
+        self.stands: list[list[GroupPlace]] = [[] for _ in range(ORDERS)]
+        """The same, by the order of the agents."""
 
 
 class Free:
-    """The groups of those who are free, and their orders."""
+    """The groups of those who are free, and their rankings."""
 
-    __slots__ = ("lines", "media", "orders", "ranked")
+    __slots__ = ("media", "rankings", "served")
 
     def __init__(self) -> None:
-        self.orders = [Order() for _ in range(SHARED)]
-        """Groups, by the keys of the policies that lines share."""
-        self.ranked = 0
-        """Mask of the lines that score and that somebody is free for."""
+        self.rankings: dict[str, Ranking] = {}
+        self.served = 0
+        """The mask of the lines that somebody is free for."""
         self.media: dict[str, int] = {}
         """A bit for each medium."""
-        self.lines: dict[str, int] = {}
-        """Masks of the lines by medium."""
 
     # -- agents ----------------------------------------------------------------------------------
 
@@ -149,150 +127,138 @@ class Free:
             group = profile.groups[key] = Group(profile, media, agent.own_bits)
             for lines in (profile.lines, agent.own_lines):
                 for line in lines:
-                    if self._takes(group, line):
-                        group.bits |= line.mask
-                        self._keep(group, line)
+                    if group.media & self.media.get(line.medium, 0):
+                        self._stand(group, line).own |= line.ranked
         return group
 
-    def _takes(self, group: Group, line: Line) -> bool:
-        return bool(group.media & self.media.get(line.medium, 0))
-
-    def _keep(self, group: Group, line: Line) -> Order:
-        """The order of a group's agents that a line goes by; made if it is new."""
-        index = line.order
-        order = group.orders[index]
-        if order is None:
-            order = group.orders[index] = Order()
-            for agent in group.profile.agents.values():
-                if agent.group is group:
-                    _put(order, index, agent)
-            self._lead(group, index, order)
-        if line.ranked is not None:
-            group.ranked.append(line)
-            group.ranked_places.append(GroupPlace(group))
-        return order
+    def _stand(self, group: Group, line: Line) -> GroupPlace:
+        """The place of a group in the ranking of a line that it serves; made if it is new."""
+        ranking = line.ranking
+        assert ranking is not None
+        place = group.places.get(ranking.key)
+        if place is None:
+            place = group.places[ranking.key] = GroupPlace(group)
+            if ranking.scored:
+                place.score = score_of(line.queue, line.need, group.profile)
+            group.stands[ranking.index].append(place)
+            place.ranking = ranking
+            if group.orders[ranking.index] is None:
+                order = group.orders[ranking.index] = Order()
+                for agent in group.profile.agents.values():
+                    if agent.group is group:
+                        _put(order, ranking.index, agent)
+        return place
 
     def _lead(self, group: Group, index: int, order: Order) -> None:
         """Put a group where the first of its agents belongs."""
-        head, place = order.first, group.places[index]
-        if index < SHARED:
-            shared = self.orders[index]
-            if head is None:
-                shared.remove(place)
-            elif not (place.inside and place.like(head)):
-                shared.put(place, head.first, head.second, head.tie, group.bits & shared.lines)
-            return
+        head, lead = order.first, group.leads[index]
         if head is None:
-            if place.inside:
-                place.inside = False
-                for number, line in enumerate(group.ranked):
-                    if line.order == index:
-                        self._rank(line, group, group.ranked_places[number], None)
-        elif not (place.inside and place.like(head)):
-            place.inside = True
-            place.first, place.second, place.tie = head.first, head.second, head.tie
-            for number, line in enumerate(group.ranked):
-                if line.order == index:
-                    self._rank(line, group, group.ranked_places[number], head)
+            if lead.inside:
+                lead.inside = False
+                for place in group.stands[index]:
+                    self._move(place, None)
+        elif not (lead.inside and lead.like(head)):
+            lead.inside = True
+            lead.first, lead.second, lead.tie = head.first, head.second, head.tie
+            for place in group.stands[index]:
+                self._move(place, head)
 
-    def _rank(self, line: Line, group: Group, place: GroupPlace, head: Place | None) -> None:
-        """A group's place in a line that scores: most points first, then longest idle."""
-        order = line.ranked
-        assert order is not None
-        if head is not None:
-            first = line.key_of(group.profile, head.second)
-            order.put(place, first, head.second, head.tie, 1)
-            self.ranked |= line.mask
+    def _move(self, place: GroupPlace, head: Place | None) -> None:
+        ranking = place.ranking
+        assert ranking is not None
+        if head is None:
+            ranking.order.remove(place)
         else:
-            order.remove(place)
-            if order.root is None:
-                self.ranked &= ~line.mask
+            first = head.first
+            if ranking.scored:
+                first = key_of(place, ranking, head)
+            ranking.order.put(place, first, head.second, head.tie, place.own)
+        self._note(ranking)
+
+    def _note(self, ranking: Ranking) -> None:
+        """Keep `served` right after a change of a ranking."""
+        root = ranking.order.root
+        served = root.union if root is not None else 0
+        changed = served ^ ranking.served
+        if not changed:
+            return
+        ranking.served = served
+        while changed:
+            lowest = changed & -changed
+            changed ^= lowest
+            line = ranking.by_bit[lowest.bit_length() - 1]
+            assert line is not None
+            if served & lowest:
+                self.served |= line.mask
+            else:
+                self.served &= ~line.mask
 
     # -- lines -----------------------------------------------------------------------------------
 
     def open(self, line: Line) -> None:
         """A line is new: its profiles and the agents that it names may take it."""
-        self.lines[line.medium] = self.lines.get(line.medium, 0) | line.mask
-        index, select = line.order, line.queue.select
-        if select in SCORED:
-            line.ranked = Order()
-        shared = None if line.ranked is not None else self.orders[index]
-        if shared is not None:
-            shared.lines |= line.mask
-        places: list[Place] = []
-        masks: list[int] = []
+        key = ranking_key(line.queue, line.need)
+        ranking = self.rankings.get(key)
+        if ranking is None:
+            ranking = self.rankings[key] = Ranking(key, line.queue)
+        ranking.add(line)
+        medium = self.media.get(line.medium, 0)
+        places: list[GroupPlace] = []
         for profile in line.profiles.values():
             for group in profile.groups.values():
-                if not self._takes(group, line):
+                if not group.media & medium:
                     continue
-                group.bits |= line.mask
-                order = self._keep(group, line)
-                if shared is None:
-                    if order.first is not None:
-                        self._rank(line, group, group.ranked_places[-1], order.first)
-                elif group.places[index].inside:
-                    places.append(group.places[index])
-                    masks.append(group.bits & shared.lines)
-        if shared is not None:
-            shared.rewrite(places, masks)
+                place = self._stand(group, line)
+                place.own |= line.ranked
+                if place.inside:
+                    places.append(place)
+                else:
+                    order = group.orders[ranking.index]
+                    if order is not None and order.first is not None:
+                        self._lead(group, ranking.index, order)
+                        self._move(place, order.first)
+        ranking.order.recount(places)
+        self._note(ranking)
         for agent in line.named.values():
             self.refresh(agent)
 
     def close(self, line: Line) -> None:
-        """A line is gone."""
-        mask = line.mask
-        self.lines[line.medium] &= ~mask
-        self.ranked &= ~mask
-        index = line.order
-        shared = None if line.ranked is not None else self.orders[index]
-        places: list[Place] = []
-        masks: list[int] = []
-        if shared is not None:
-            shared.lines &= ~mask
+        """A line is gone. The agents that it named are not in its lines any more."""
+        ranking = line.ranking
+        assert ranking is not None
+        places: list[GroupPlace] = []
         for profile in line.profiles.values():
             for group in profile.groups.values():
-                if not group.bits & mask:
+                place = group.places.get(ranking.key)
+                if place is None or not place.own & line.ranked:
                     continue
-                group.bits &= ~mask
-                if shared is None:
-                    at = group.ranked.index(line)
-                    del group.ranked[at], group.ranked_places[at]
-                elif group.places[index].inside:
-                    places.append(group.places[index])
-                    masks.append(group.bits & shared.lines)
-        if shared is not None:
-            shared.rewrite(places, masks)
+                place.own &= ~line.ranked
+                if not place.own:
+                    ranking.order.remove(place)
+                    del group.places[ranking.key]
+                    group.stands[ranking.index].remove(place)
+                elif place.inside:
+                    places.append(place)
+        ranking.order.recount(places)
         for agent in line.named.values():
             self.refresh(agent)
+        self._note(ranking)
+        ranking.drop(line)
+        if ranking.unused:
+            del self.rankings[ranking.key]
 
     # -- who is next -----------------------------------------------------------------------------
 
-    @property
-    def served(self) -> int:
-        """The mask of the lines that somebody is free for."""
-        mask = self.ranked
-        for order in self.orders:
-            if order.root is not None:
-                mask |= order.root.union
-        return mask
-
-    def serves(self, line: Line) -> bool:
-        """Whether somebody is free for a line."""
-        if line.ranked is not None:
-            return line.ranked.root is not None
-        return bool(self.orders[line.order].served & line.mask)
-
     def first(self, line: Line) -> Agent | None:
         """Whom the policy chooses; None: nobody is free for it."""
-        place = (
-            line.ranked.first
-            if line.ranked is not None
-            else self.orders[line.order].find(line.mask)
-        )
+        ranking = line.ranking
+        if ranking is None:
+            return None
+        place = ranking.order.find(line.ranked)
         if place is None:
             return None
         assert isinstance(place, GroupPlace)
-        order = place.group.orders[line.order]
+        order = place.group.orders[ranking.index]
         assert order is not None
         head = order.first
         assert isinstance(head, AgentPlace)
@@ -300,23 +266,23 @@ class Free:
 
     def firsts(self, line: Line, most: int) -> list[Agent]:
         """The first so many whom the policy chooses."""
-        outer, mask = line.ranked, 1
-        if outer is None:
-            outer, mask = self.orders[line.order], line.mask
-        groups = outer.walk(mask)
+        found: list[Agent] = []
+        ranking = line.ranking
+        if ranking is None:
+            return found
+        groups = ranking.order.walk(line.ranked)
         coming = next(groups, None)
         rows: list[Iterator[Place]] = []
         heads: list[AgentPlace] = []
-        profiles: list[Profile] = []
+        of: list[GroupPlace] = []
         heap: list[Candidate] = []
-        found: list[Agent] = []
         while len(found) < most:
             # A group comes in once its first agent may be the next.
             if coming is not None:
                 key = (coming.first, coming.second, coming.tie)
                 if not heap or key < heap[0][0]:
                     assert isinstance(coming, GroupPlace)
-                    order = coming.group.orders[line.order]
+                    order = coming.group.orders[ranking.index]
                     assert order is not None
                     row = order.walk(1)
                     head = next(row)
@@ -324,7 +290,7 @@ class Free:
                     heappush(heap, (key, len(rows)))
                     rows.append(row)
                     heads.append(head)
-                    profiles.append(coming.group.profile)
+                    of.append(coming)
                     coming = next(groups, None)
                     continue
             elif not heap:
@@ -338,17 +304,16 @@ class Free:
             assert isinstance(after, AgentPlace)
             heads[number] = after
             first = after.first
-            if line.ranked is not None:
-                first = line.key_of(profiles[number], after.second)
+            if ranking.scored:
+                first = key_of(of[number], ranking, after)
             heapreplace(heap, ((first, after.second, after.tie), number))
         return found
 
 
-def order_of(select: str, idle_points: float) -> int:
-    """Which order of a group's agents a policy goes by."""
-    if select in SCORED:
-        return FREE_LAST if idle_points < 0.0 else FREE_FIRST
-    return _ORDER_OF.get(select, LONGEST_IDLE)
+def key_of(place: GroupPlace, ranking: Ranking, agent: Place) -> float:
+    """What orders scored agents: most points first. Points for idle seconds grow for all alike, so
+    the order of two agents stays. `agent` is one's place in the group."""
+    return ranking.idle_points * agent.second - place.score
 
 
 def _put(order: Order, index: int, agent: Agent) -> None:

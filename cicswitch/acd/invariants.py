@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cicswitch.acd.agent import AgentState
 from cicswitch.acd.interaction import AssignmentState, InteractionState
 from cicswitch.acd.queue import OFFLINE
+from cicswitch.acd.ranking import score_of
 
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
@@ -132,19 +133,23 @@ def _free(engine: Engine) -> list[str]:
             wrong.append(f"line {line.key!r}: others are free for it, or in another order")
         if floor.agent_for(line) is not (able[0] if able else None):
             wrong.append(f"line {line.key!r}: another is found than the first")
-        if floor.serves(line) != bool(able) or bool(free.served & line.mask) != bool(able):
+        if floor.serves(line) != bool(able):
             wrong.append(f"line {line.key!r}: the mask of who is free is wrong")
     return wrong
 
 
 def _rank(line: Line, agent: Agent) -> tuple[float, float, int]:
     """An agent's place in a line, as he was when he last took his places."""
-    place = agent.places[line.order]
-    assert place is not None
+    ranking = line.ranking
+    assert ranking is not None
+    place = agent.places[ranking.index]
+    if place is None or agent.group is None:
+        return float("inf"), 0.0, agent.tie  # told already
     first = place.first
-    if line.ranked is not None:
+    if ranking.scored:
         assert agent.profile is not None
-        first = line.key_of(agent.profile, place.second)
+        score = score_of(line.queue, line.need, agent.profile)
+        first = ranking.idle_points * place.second - score
     return first, place.second, agent.tie
 
 

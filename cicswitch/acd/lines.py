@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
     from cicswitch.acd.groups import Group
     from cicswitch.acd.interaction import Interaction
-    from cicswitch.acd.order import Order
     from cicswitch.acd.queue import Queue
+    from cicswitch.acd.ranking import Ranking
     from cicswitch.acd.skills import Need
 
 Shown = tuple[Mapping[str, int], Mapping[str, int], Mapping[str, float]]
@@ -155,11 +155,10 @@ class Line:
         "members",
         "named",
         "need",
-        "order",
         "profiles",
         "queue",
         "ranked",
-        "scores",
+        "ranking",
         "staffed",
         "used_at",
         "waiting",
@@ -193,13 +192,10 @@ class Line:
         """The agents who serve it, if it names them."""
         self.staffed = 0
         """How many of both have somebody signed in."""
-        self.order = 0
-        """Which order of a group's agents its policy goes by."""
-        self.ranked: Order | None = None
-        """The groups that are free for it, where the policy scores agents for what is asked for;
-        other policies look in an order that lines share."""
-        self.scores: dict[str, float] = {}
-        """Points of the profiles that serve it, for such a policy."""
+        self.ranking: Ranking | None = None
+        """The order in which agents take from it; None: it is direct."""
+        self.ranked = 0
+        """The bit of the line in there."""
         self.closed = False
         """The queue has changed, or nobody has used it: look for another."""
         self.witness: Agent | None = None
@@ -216,11 +212,6 @@ class Line:
         self.first_sequence = 0
         self._row = Row()
         self._by_age = Row()
-
-    def key_of(self, profile: Profile, free_since: float) -> float:
-        """What orders agents in a line that scores. Points for idle seconds grow for all alike, so
-        the order of two agents stays."""
-        return self.queue.idle_points * free_since - self.scores[profile.key]
 
     def push(self, interaction: Interaction) -> None:
         """Put an interaction in its place; also one that comes back after a failed offer."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cicswitch.acd.agent import Agent
     from cicswitch.acd.groups import Group
+    from cicswitch.acd.ranking import Ranking
 
 __all__ = ["AgentPlace", "GroupPlace", "Order", "Place"]
 
@@ -73,11 +74,14 @@ class AgentPlace(Place):
 class GroupPlace(Place):
     """That of a group, by the key of its first agent."""
 
-    __slots__ = ("group",)
+    __slots__ = ("group", "ranking", "score")
 
     def __init__(self, group: Group) -> None:
         super().__init__()
         self.group = group
+        self.ranking: Ranking | None = None
+        self.score = 0.0
+        """The points of its profile, where agents are scored."""
 
 
 def _pull(place: Place) -> None:
@@ -165,24 +169,17 @@ def _recount(tree: Place | None) -> None:
 class Order:
     """Places by key, smallest first."""
 
-    __slots__ = ("_heat", "_size", "first", "lines", "root")
+    __slots__ = ("_heat", "_size", "first", "root")
 
     def __init__(self) -> None:
         self.root: Place | None = None
         """The top of the tree; None: nobody is in it."""
         self.first: Place | None = None
-        self.lines = 0
-        """Mask of the lines that are served in this order, where lines share one."""
         self._heat = 0x2545F491
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
-
-    @property
-    def served(self) -> int:
-        """The mask of the lines that are served from some place."""
-        return self.root.union if self.root is not None else 0
 
     def put(self, place: Place, first: float, second: float, tie: int, own: int) -> None:
         """Put a place where it belongs, from wherever it stood in this order."""
@@ -254,12 +251,10 @@ class Order:
         """All places of agents, in order."""
         return [place for place in self.walk(1) if isinstance(place, AgentPlace)]
 
-    def rewrite(self, places: list[Place], lines: list[int]) -> None:
-        """Give places that stay where they are other lines, each its own of `lines`."""
-        for index, place in enumerate(places):
-            place.own = lines[index]
+    def recount(self, places: list[GroupPlace]) -> None:
+        """Make the unions right again: these serve other lines, and stay where they are."""
         if len(places) * 16 < self._size:
             for place in places:
                 _mend(self.root, place)
-        else:
+        elif places:
             _recount(self.root)
