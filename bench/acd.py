@@ -287,14 +287,21 @@ class Center:
 
 
 def measure(center: Center, events: int) -> tuple[float, array[float]]:
-    """Seconds of the engine for so many events, and each one's."""
+    """CPU-seconds of the engine for so many events, and each one's seconds.
+
+    Of the seconds that passed only that share counts in which this thread ran: what else the
+    machine does is not the engine's.
+    """
     spent: array[float] = array("d")
+    began, ran = time.perf_counter(), time.thread_time()
     while len(spent) < events:
         center.now += center.step_s
         center.advance(spent)
         center.do(center.next(), spent)
         center.react(spent)
-    return sum(spent), spent
+    share = (time.thread_time() - ran) / (time.perf_counter() - began)
+    center.policy_s *= share
+    return sum(spent) * share, spent
 
 
 def one(agents: int, waiting: int, profiles: int, events: int) -> tuple[float, float, float]:
