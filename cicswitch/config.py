@@ -361,9 +361,10 @@ class Features(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`/health` and `/metrics`."""
+    """`/health` and `/metrics`, and the accounts of the API."""
 
     enabled: bool = True
+    accounts: Text = "var/accounts.db"
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):

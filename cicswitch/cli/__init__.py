@@ -13,10 +13,11 @@ from cicswitch.core.errors import CicError, ConfigError
 
 # The order of the commands in the help.
 # isort: off
-from cicswitch.cli import running, agents, looking, figures, simulating, dialplans, tools
+from cicswitch.cli import running, agents, looking, figures, accounts, simulating, dialplans, tools
 # isort: on
 
 __all__ = [
+    "accounts",
     "agents",
     "app",
     "dialplans",

@@ -627,6 +627,7 @@ ELSEWHERE = {
         "tests/journeys/test_callbacks.py",
     ),
     "control": "tests/operation/test_daemon.py",
+    "http.accounts": "tests/api/test_account_commands.py",
     "dialplans": "tests/test_config.py",
     "listen.sip": "tests/interop/test_sipp.py",
     "listen.http": "tests/operation/test_daemon.py",
