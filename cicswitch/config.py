@@ -361,10 +361,15 @@ class Features(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`/health` and `/metrics`, and the accounts of the API."""
+    """The API, `/health` and `/metrics`."""
 
     enabled: bool = True
+    certificate: str = ""
+    key: str = ""
     accounts: Text = "var/accounts.db"
+    session_idle_s: Positive = 3600
+    session_max_s: Positive = 43200
+    requests_per_minute: Positive = 600
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -444,18 +449,25 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return config
 
 
-def check(path: Path, environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Every mistake in a file and its dialplans, in file order; an empty list if all is well."""
-    return sorted(_read(path, environ)[1])
+def check(
+    path: Path, environ: Mapping[str, str] = os.environ, text: str | None = None
+) -> list[Finding]:
+    """Every mistake in a file and its dialplans, in file order; an empty list if all is well.
+
+    With `text` it is that which is checked, as if the file held it.
+    """
+    return sorted(_read(path, environ, text)[1])
 
 
 _OWN = ("directory", "plan", "segment_numbers")
 """What loading fills in."""
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> tuple[Config | None, list[Finding]]:
+def _read(
+    path: Path, environ: Mapping[str, str], text: str | None = None
+) -> tuple[Config | None, list[Finding]]:
     try:
-        document = Document.read(path)
+        document = Document.read(path) if text is None else Document(text, str(path))
     except ConfigError as error:
         return None, list(error.findings)
     decoder = Decoder(document, environ)
@@ -528,6 +540,9 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
         parse_endpoint(config.listen.http, ("tcp",), 8080)
     except ValueError as error:
         decoder.add(("listen", "http"), f'"{config.listen.http}"', f"{error}")
+    for name, other in (("certificate", "key"), ("key", "certificate")):
+        if getattr(config.http, name) and not getattr(config.http, other):
+            decoder.add(("http", name), f"no {other}", f"both for HTTPS: {name} and {other}")
     low, dash, high = config.media.ports.partition("-")
     if not (dash and low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
         decoder.add(("media", "ports"), f'"{config.media.ports}"', 'a range, like "16384-32767"')

@@ -51,7 +51,7 @@ log = structlog.get_logger("daemon")
 _REPAIR_S = 2 * 86400
 """How far back recordings are looked at after a crash; no call lasts longer."""
 _FIXED = (
-    *("listen", "control", "store", "http", "logging"),
+    *("listen", "control", "store", "http.enabled", "http.accounts", "logging"),
     *("sip.realm", "sip.digest", "sip.user_agent", "sip.max_contacts"),
     *("sip.register_min_s", "sip.register_max_s"),
     *("media.host", "media.ipv6_host", "media.ports", "media.workers"),
@@ -105,6 +105,8 @@ class Switch:
         self.wheel = TimerWheel()
         self.tokens = Tokens(os.urandom)
         self.tasks = TaskPool()
+        self.on_reload: list[Callable[[Config], list[str]]] = []
+        """Called with every configuration that is taken over; they give what needs a restart."""
         self.degraded: dict[str, str] = {}
         """What does not work at the moment, and why: shown by `/health` and `top`."""
         self.started_at = 0.0
@@ -165,6 +167,11 @@ class Switch:
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file; None: it was given as a `Config`."""
+        return self._file
 
     @property
     def engine(self) -> Engine:
@@ -313,6 +320,8 @@ class Switch:
         self.conductor.configure(config)
         self.conductor.pump()
         self._rearm()
+        for listener in self.on_reload:
+            fixed += listener(config)
         return fixed
 
     # -- commands --------------------------------------------------------------------------------

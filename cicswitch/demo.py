@@ -357,11 +357,12 @@ class _Demo:
             return
 
     def _report(self) -> None:
-        from cicswitch.terminal.report import gather, print_tables
+        from cicswitch.reporting import gather, limits_of
+        from cicswitch.terminal.report import print_tables
 
         config, now = load(self.config), time.time()
         path = config.path(config.store.path)
-        report = gather(path, config, self._began, now, "answered_or_abandoned")
+        report = gather(path, limits_of(config), self._began, now, "answered_or_abandoned")
         print_tables(report, Console(width=None if sys.stdout.isatty() else 160))
 
 

@@ -15,8 +15,8 @@ from cicswitch.acd.explain_text import text
 from cicswitch.config import check, load
 from cicswitch.records.report import queue_figures
 from cicswitch.records.rows import HandledRecord, QueueVisit
+from cicswitch.reporting import gather, limits_of
 from cicswitch.segments import Segments
-from cicswitch.terminal.report import gather
 from tests.operation import test_keys as keys
 from tests.operation.test_keys import parties
 
@@ -189,7 +189,7 @@ async def test_a_segment_gives_priority_and_stands_in_the_records(
         assert sorted(row["segment"] for row in rows) == ["", "gold", "vip"]
         config = p.c.switch.config
         report = gather(
-            config.path(config.store.path), config, 0.0, 1e11, "answered_only", "segment"
+            config.path(config.store.path), limits_of(config), 0.0, 1e11, "answered_only", "segment"
         )
         assert [(f.queue, f.abandoned) for f in report.queues] == [
             ("-", 1),

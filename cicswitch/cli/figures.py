@@ -39,7 +39,8 @@ def report(
     from rich.console import Console
 
     from cicswitch.records.report import FORMULAS
-    from cicswitch.terminal.report import as_json, gather, print_csv, print_tables
+    from cicswitch.reporting import gather, limits_of
+    from cicswitch.terminal.report import as_json, print_csv, print_tables
 
     variants = ("answered_or_abandoned", "answered_only", "abandons_met", "with_flow_outs")
     if service_level not in variants or service_level not in FORMULAS:
@@ -50,7 +51,7 @@ def report(
     now = time.time()
     gathered = gather(
         settings.path(settings.store.path),
-        settings,
+        limits_of(settings),
         instant(since, now),
         instant(until, now),
         service_level,  # type: ignore[arg-type]  # checked above

@@ -50,41 +50,30 @@ def _no_tracebacks() -> Iterator[None]:
 
 
 async def _beside(switch: Any) -> list[Callable[[], Awaitable[None]]]:
-    """Start what stands beside a switch: control socket and HTTP."""
+    """Start what stands beside a switch: control socket and API."""
     from cicswitch.api.control import ControlServer
-    from cicswitch.api.handlers import explain as explain_now
     from cicswitch.api.handlers import handlers_of
     from cicswitch.terminal.welcome import welcome
 
     stops: list[Callable[[], Awaitable[None]]] = []
     config = switch.config
     control = ControlServer(config.path(config.control), handlers_of(switch))
-    http_port = None
+    web = None
     try:
         await control.start()
         stops.append(control.stop)
         if config.http.enabled:
-            from cicswitch.api.http import HttpServer
-            from cicswitch.api.metrics import registry_of
-            from cicswitch.api.snapshot import health
+            from cicswitch.web import Web
 
-            endpoint = config.http_endpoint()
-            http = HttpServer(
-                endpoint.host,
-                endpoint.port,
-                lambda: health(switch),
-                lambda name, language: explain_now(switch, name, language),
-                registry_of(switch),
-            )
-            await http.start()
-            http_port = http.port
-            stops.append(http.stop)
+            web = Web(switch)
+            await web.start()
+            stops.append(web.stop)
     except CicError:
         for stop in reversed(stops):
             await stop()
         await switch.stop("failed start")
         raise
-    print(welcome(switch, http_port), file=sys.stderr, flush=True)
+    print(welcome(switch, web), file=sys.stderr, flush=True)
     return stops
 
 

@@ -75,6 +75,13 @@ class Promise:
         self.look_at = 0.0
         """When its turn is estimated next."""
 
+    @property
+    def state(self) -> str:
+        """`waiting`, `dialling`, or `on the line`."""
+        if self.call is None:
+            return "waiting"
+        return "dialling" if self.call.phase is Phase.CALLING_BACK else "on the line"
+
 
 class Callbacks:
     """Those who are called back, until an agent talks to them."""
@@ -372,7 +379,7 @@ class Callbacks:
                 "waited_s": round(now - promise.event.queued_at, 1),
                 "attempts": promise.event.attempts,
                 "next_in_s": round(max(0.0, promise.event.not_before - now), 1),
-                "state": _state(promise),
+                "state": promise.state,
             }
             for name, promise in self.promises.items()
         ]
@@ -380,9 +387,3 @@ class Callbacks:
 
 def _in_order(due: tuple[float, int, Interaction, Promise]) -> tuple[float, int]:
     return due[0], due[1]
-
-
-def _state(promise: Promise) -> str:
-    if promise.call is None:
-        return "waiting"
-    return "dialling" if promise.call.phase is Phase.CALLING_BACK else "on the line"

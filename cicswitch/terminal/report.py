@@ -3,107 +3,18 @@
 from __future__ import annotations
 
 import csv
-import sqlite3
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from cicswitch.config import Config
-from cicswitch.records.report import (
-    FORMULAS,
-    AgentFigures,
-    QueueFigures,
-    ServiceLevel,
-    agent_figures,
-    queue_figures,
-)
-from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit
-from cicswitch.store.sqlite import connect_reader, read_rows
+from cicswitch.records.report import AgentFigures
+from cicswitch.reporting import Report
 
-__all__ = ["Report", "as_json", "gather", "print_csv", "print_tables"]
-
-
-class Report(msgspec.Struct, kw_only=True):
-    """All figures of a period (ISO 8601, UTC)."""
-
-    begin: str
-    end: str
-    service_level: str
-    formulas: dict[str, str]
-    queues: list[QueueFigures]
-    agents: list[AgentFigures]
-    interactions: dict[str, int]
-    by: str = "queue"
-    """What the rows of `queues` stand for: `queue`, or `segment`; `-` are those of none."""
-
-
-def gather(
-    path: Path,
-    config: Config,
-    begin: float,
-    end: float,
-    variant: ServiceLevel,
-    by: str = "queue",
-) -> Report:
-    """Read and compute, by `queue` or `segment`. Raises `ResourceError` if there is no store."""
-    db = connect_reader(path)
-    try:
-        ended = "ended_at >= ? AND ended_at < ?"
-        visits: list[QueueVisit] = read_rows(db, QueueVisit, ended, (begin, end))
-        handled: list[HandledRecord] = read_rows(db, HandledRecord, ended, (begin, end))
-        segments: list[AgentSegment] = read_rows(
-            db, AgentSegment, "ended_at > ? AND started_at < ?", (begin, end)
-        )
-        outcomes = _outcomes(db, begin, end)
-        of_customers = _segments(db, begin) if by == "segment" else None
-    finally:
-        db.close()
-    limits = {
-        name: (float(queue.service_level_s), queue.short_abandon_s)
-        for name, queue in config.queue.items()
-    }
-    shown = {**FORMULAS, "service_level": FORMULAS[variant]}
-    return Report(
-        begin=_iso(begin),
-        end=_iso(end),
-        service_level=variant,
-        formulas={
-            key: shown[key]
-            for key in ("service_level", "offered", "asa_s", "aht_s", "abandon_rate", "occupancy")
-        },
-        queues=queue_figures(visits, handled, limits, variant=variant, segments=of_customers),
-        by=by,
-        agents=agent_figures(segments, handled, visits, (begin, end)),
-        interactions=outcomes,
-    )
-
-
-def _outcomes(db: sqlite3.Connection, begin: float, end: float) -> dict[str, int]:
-    rows: list[InteractionRecord] = read_rows(
-        db, InteractionRecord, "ended_at >= ? AND ended_at < ?", (begin, end)
-    )
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.outcome] = counts.get(row.outcome, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def _segments(db: sqlite3.Connection, begin: float) -> dict[str, str]:
-    """The segments of interactions that were under way then or later, and are over."""
-    rows: list[InteractionRecord] = read_rows(
-        db, InteractionRecord, "ended_at >= ? AND segment != ''", (begin,)
-    )
-    return {row.interaction: row.segment for row in rows}
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+__all__ = ["as_json", "print_csv", "print_tables"]
 
 
 def as_json(report: Report) -> str:

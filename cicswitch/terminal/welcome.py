@@ -8,20 +8,27 @@ from cicswitch.core.version import BUILD, __version__
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
+    from cicswitch.web import Web
 
 __all__ = ["welcome"]
 
 
-def welcome(switch: Switch, http_port: int | None) -> str:
+def welcome(switch: Switch, web: Web | None) -> str:
     """Some lines for the terminal."""
     config = switch.config
     listeners = switch.sip.listeners
     where = ", ".join(f"{item.transport} {item.sent_by}" for item in listeners)
     lines = [f"cicswitch {__version__} ({BUILD}) is up.", f"  SIP       {where}"]
-    if http_port is not None:
-        host = config.http_endpoint().host
-        shown = f"[{host}]" if ":" in host else host
-        lines.append(f"  HTTP      http://{shown}:{http_port}/health and /metrics")
+    if web is not None:
+        server = web.server
+        shown = f"[{server.host}]" if ":" in server.host else server.host
+        url = f"{server.scheme}://{shown}:{server.port}"
+        lines.append(f"  HTTP      {url}/api/v1, /openapi.json, /health and /metrics")
+        if web.set_up_code:
+            lines.append(
+                f"  Set-up    no account yet: POST {url}/api/v1/setup with code"
+                f" {web.set_up_code}, or cicswitch account add"
+            )
     if all(endpoint.loopback for endpoint in config.sip_endpoints()):
         lines.append(
             "            Only this machine can reach it. For phones on the network, put an address"

@@ -14,14 +14,11 @@ import urllib.request
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
 from cicswitch.api.control import request
-from cicswitch.api.http import http_app
 from cicswitch.core.errors import CommandError, NotFound
 from tests.support.center import CONFIG, PLAN
 from tests.support.phone import phone
@@ -112,52 +109,6 @@ async def test_health_and_metrics_are_served(tmp_path: Path) -> None:
         daemon.process.send_signal(signal.SIGTERM)
         assert await daemon.end() == 0
         assert "Traceback" not in daemon.output
-
-
-async def test_explain_is_answered_over_http_in_the_language_asked_for(tmp_path: Path) -> None:
-    port, http = free_port(), free_port()
-    async with running(configure(tmp_path, port, http)):
-        status, body = await asyncio.to_thread(fetch, http, "/explain/kim")
-        answer = msgspec.json.decode(body)
-        assert (status, answer["explained"]["agent"]) == (200, "kim")
-        assert answer["text"][0].startswith("kim is idle, with nothing in hand of 1 voice")
-        status, body = await asyncio.to_thread(fetch, http, "/explain/kim?language=ko")
-        assert msgspec.json.decode(body)["text"][0].startswith("kim: 대기, 처리 중 없음")
-        status, body = await asyncio.to_thread(fetch, http, "/explain/nobody")
-        assert status == 404
-        detail = msgspec.json.decode(body)["detail"]
-        assert detail == 'there is no agent and no interaction in the ACD called "nobody"'
-
-
-@pytest.mark.parametrize(
-    ("client", "path", "status"),
-    [
-        ("127.0.0.1", "/explain/kim", 200),
-        ("::1", "/explain/kim", 200),
-        ("192.0.2.7", "/explain/kim", 403),
-        ("192.0.2.7", "/health", 200),
-    ],
-)
-async def test_only_this_machine_is_told_of_people(client: str, path: str, status: int) -> None:
-    app = http_app(lambda: {"ok": True}, lambda name, language: {"name": name}, CollectorRegistry())
-    scope: Any = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "query_string": b"",
-        "headers": [],
-        "client": (client, 4711),
-    }
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    assert sent[0]["status"] == status
 
 
 @pytest.mark.slow

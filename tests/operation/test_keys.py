@@ -628,6 +628,11 @@ ELSEWHERE = {
     ),
     "control": "tests/operation/test_daemon.py",
     "http.accounts": "tests/api/test_account_commands.py",
+    "http.requests_per_minute": "tests/api/test_http.py",
+    **dict.fromkeys(
+        ("http.certificate", "http.key", "http.session_idle_s", "http.session_max_s"),
+        "tests/api/test_security.py",
+    ),
     "dialplans": "tests/test_config.py",
     "listen.sip": "tests/interop/test_sipp.py",
     "listen.http": "tests/operation/test_daemon.py",

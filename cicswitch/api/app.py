@@ -1,0 +1,115 @@
+"""The Litestar application: the endpoints' routes, `/health`, `/metrics`, `/openapi.json`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar, Request, Response, get, route
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from cicswitch.api import resources
+from cicswitch.api.context import Api
+from cicswitch.api.endpoint import ENDPOINTS, PREFIX
+from cicswitch.api.openapi import document
+from cicswitch.api.serving import answer_problem, serve
+
+__all__ = ["http_app"]
+
+Health = Callable[[], dict[str, Any]]
+_OPEN = ("/health", "/metrics", "/openapi.json")
+_HEADERS = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'; base-uri 'none';"
+    b" form-action 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+_HSTS = b"max-age=31536000"
+
+
+def http_app(api: Api, health: Health, registry: CollectorRegistry) -> ASGIApp:
+    """The application: what `ApiServer` serves."""
+    assert resources
+    methods = {path: ["GET"] for path in _OPEN}
+    for endpoint in ENDPOINTS:
+        methods.setdefault(endpoint.path, []).append(endpoint.method)
+    patterns = [
+        (re.compile(re.sub(r"{\w+}", "[^/]+", path)), ", ".join(sorted(of)))
+        for path, of in methods.items()
+    ]
+    schema: list[bytes] = []
+
+    @get("/health", sync_to_thread=False)
+    def get_health() -> Response[dict[str, Any]]:
+        body = health()
+        return Response(body, status_code=200 if body["ok"] else 503)
+
+    @get("/metrics", sync_to_thread=False)
+    def get_metrics() -> Response[bytes]:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/openapi.json", sync_to_thread=False)
+    def get_openapi() -> Response[bytes]:
+        if not schema:
+            schema.append(document())
+        return Response(schema[0], media_type="application/json")
+
+    def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        headers = {}
+        if getattr(error, "status_code", 0) == 405:
+            path = request.scope["path"]
+            allowed = [of for pattern, of in patterns if pattern.fullmatch(path)]
+            headers = {"Allow": allowed[0]} if allowed else {}
+        return answer_problem(error, headers)
+
+    routes = []
+    for endpoint in ENDPOINTS:
+        handle = serve(api, endpoint)
+        path = re.sub(r"{(\w+)}", r"{\1:str}", endpoint.path)
+        routes.append(
+            route(
+                path,
+                http_method=[endpoint.method],  # type: ignore[list-item]  # one of the methods
+                name=endpoint.name,
+                status_code=endpoint.status,
+            )(_typed(handle))
+        )
+    app = Litestar(
+        [get_health, get_metrics, get_openapi, *routes],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={Exception: failed},
+    )
+    return _secured(app)
+
+
+def _typed(handle: Any) -> Any:
+    async def handler(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await handle(request)  # type: ignore[no-any-return]  # what `serve` gives
+
+    return handler
+
+
+def _secured(app: ASGIApp) -> ASGIApp:
+    """Put the headers that browsers heed on every answer."""
+    plain = [*_HEADERS.items()]
+    secure = [*plain, (b"strict-transport-security", _HSTS)]
+
+    async def secured(scope: Scope, receive: Receive, send: Send) -> None:
+        more = secure if scope.get("scheme") in ("https", "wss") else plain
+        if str(scope.get("path", "")).startswith(PREFIX):
+            more = [*more, (b"cache-control", b"no-store")]
+
+        async def heeded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        await app(scope, receive, heeded)
+
+    return secured

@@ -1,0 +1,61 @@
+"""What endpoints answer from: the switch, the accounts, and what other shells give."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from cicswitch.api.accounts.directory import Directory
+from cicswitch.api.accounts.throttle import Rate
+from cicswitch.api.idempotency import Idempotency
+from cicswitch.api.paging import Sorted
+
+if TYPE_CHECKING:
+    from cicswitch.config import Config
+    from cicswitch.daemon import Switch
+
+__all__ = ["Api", "Sources"]
+
+
+class Sources(Struct, frozen=True):
+    """What the API asks of other shells: it imports none of them."""
+
+    report: Callable[[dict[str, Any]], Awaitable[bytes]]
+    """Figures of a period, as JSON; in a process of its own."""
+    trace: Callable[[str], Awaitable[list[dict[str, Any]]]]
+    """The SIP messages of a call, live or ended. Raises `NotFound`."""
+    check: Callable[[str], Awaitable[list[Any]]]
+    """Findings of a candidate configuration."""
+    reload: Callable[[], Awaitable[list[str]]]
+    """Take over the changed file; what needs a restart. Raises `ConfigError`."""
+
+
+class Api:
+    """One API of one switch."""
+
+    def __init__(self, switch: Switch, directory: Directory, sources: Sources) -> None:
+        self.switch = switch
+        self.directory = directory
+        self.sources = sources
+        self.idempotency = Idempotency()
+        self.rate = Rate(switch.config.http.requests_per_minute)
+        self.strangers = Rate(120)
+        """Requests by address that nobody is known behind."""
+        self.figures: dict[str, tuple[float, Any]] = {}
+        """Queue -> when its figures were made, and they."""
+        self.agents, self.interactions = Sorted(), Sorted()
+        self.queues, self.devices = Sorted(), Sorted()
+
+    @property
+    def config(self) -> Config:
+        """The configuration as it is now."""
+        return self.switch.config
+
+    def configure(self, config: Config) -> None:
+        """Take over what a reload may change."""
+        self.rate.per_minute = config.http.requests_per_minute
+        self.directory.idle_s = config.http.session_idle_s
+        self.directory.session_s = config.http.session_max_s
+        self.figures.clear()

@@ -1,0 +1,255 @@
+"""Agents: their states, what they can do, and acting for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from cicswitch.acd import commands as acd
+from cicswitch.acd.agent import Agent
+from cicswitch.acd.explain import AgentExplained, of_agent
+from cicswitch.acd.explain_text import text
+from cicswitch.api.endpoint import Ask, endpoint
+from cicswitch.api.paging import Page, Paging, page_of
+from cicswitch.api.problems import FieldError, Problem
+from cicswitch.core.errors import NotFound
+
+__all__ = [
+    "AgentQuery",
+    "AgentSkills",
+    "AgentView",
+    "ExplainedAgent",
+    "Language",
+    "PauseCode",
+    "WrapUpCode",
+]
+
+Level = Annotated[int, Meta(ge=1, le=100)]
+_SEE = ("agents:read", "agents:self")
+_ACT = ("agents:write", "agents:self")
+
+
+class AgentView(Struct, frozen=True, kw_only=True):
+    """An agent as he is now."""
+
+    agent: str
+    name: str
+    state: str
+    since: float
+    """When this state began."""
+    code: str
+    """The pause code, or why he does not respond."""
+    then: str
+    """What is to come after the work in hand: `sign-out`, `pause`, or nothing."""
+    interaction: str
+    queue: str
+    in_hand: dict[str, int]
+    """Interactions in hand by medium."""
+    device: str
+
+
+class AgentQuery(Paging, frozen=True, kw_only=True):
+    """Which agents."""
+
+    state: str = ""
+
+
+class PauseCode(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why he pauses: a code of the configuration, or none."""
+
+    code: str = ""
+
+
+class WrapUpCode(Struct, frozen=True, forbid_unknown_fields=True):
+    """What came of it: a wrap-up code of the configuration."""
+
+    code: str
+    interaction: str = ""
+    """Empty: the only one that is wrapped up."""
+    done: bool = True
+    """The wrap-up is over."""
+
+
+class AgentSkills(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an agent can do and how well, and how gladly: 1 to 100."""
+
+    skills: dict[str, Level]
+    desire: dict[str, Level] = {}
+
+
+class ExplainedAgent(Struct, frozen=True):
+    """Why an agent gets what he gets, in sentences and as values."""
+
+    text: list[str]
+    explained: AgentExplained
+
+
+class Language(Struct, frozen=True):
+    """The language of sentences."""
+
+    language: str = ""
+    """`en` or `ko`; empty: by Accept-Language."""
+
+
+@endpoint("GET", "/agents", scopes="agents:read")
+async def agents(ask: Ask, query: AgentQuery) -> Page[AgentView]:
+    """All agents by their names in the configuration, or those in a state."""
+    engine = ask.api.switch.engine
+
+    def item(name: str) -> AgentView | None:
+        found = engine.agents[name]
+        if query.state and found.state.word != query.state:
+            return None
+        return _view(ask, found)
+
+    return page_of(ask.api.agents.of(engine.agents.keys()), query, item)
+
+
+@endpoint("GET", "/agents/{agent}", scopes=_SEE, tagged=True)
+async def agent(ask: Ask, agent: str) -> AgentView:
+    """An agent."""
+    ask.only_own(agent, "agents:read")
+    return _view(ask, _agent(ask, agent))
+
+
+@endpoint("POST", "/agents/{agent}/sign-in", scopes=_ACT, tagged=True, errors=(412,))
+async def sign_in(ask: Ask, agent: str) -> AgentView:
+    """The agent begins to work."""
+    return await _act(ask, agent, "agent.sign-in", acd.SignIn(agent))
+
+
+@endpoint("POST", "/agents/{agent}/sign-out", scopes=_ACT, tagged=True, errors=(412,))
+async def sign_out(ask: Ask, agent: str) -> AgentView:
+    """The agent goes, after the interaction in hand."""
+    return await _act(ask, agent, "agent.sign-out", acd.SignOut(agent))
+
+
+@endpoint("POST", "/agents/{agent}/ready", scopes=_ACT, tagged=True, errors=(412,))
+async def ready(ask: Ask, agent: str) -> AgentView:
+    """The agent is idle again, after a pause, wrap-up or not responding."""
+    return await _act(ask, agent, "agent.ready", acd.Ready(agent))
+
+
+@endpoint("POST", "/agents/{agent}/pause", scopes=_ACT, tagged=True, errors=(412,))
+async def pause(ask: Ask, agent: str, body: PauseCode) -> AgentView:
+    """The agent takes no interactions, now or after the one in hand."""
+    _known(body.code, ask.api.config.codes.pause, empty=True)
+    return await _act(ask, agent, "agent.pause", acd.Pause(agent, body.code))
+
+
+@endpoint("POST", "/agents/{agent}/wrap-up", scopes=_ACT, tagged=True, errors=(412,))
+async def wrap_up(ask: Ask, agent: str, body: WrapUpCode) -> AgentView:
+    """Give the wrap-up code; ends the wrap-up if `done`."""
+    _known(body.code, ask.api.config.codes.wrap_up)
+    command = acd.WrapUp(agent, body.code, body.done, body.interaction)
+    return await _act(ask, agent, "agent.wrap-up", command)
+
+
+@endpoint("GET", "/agents/{agent}/skills", scopes=_SEE, tagged=True)
+async def skills(ask: Ask, agent: str) -> AgentSkills:
+    """What an agent can do."""
+    ask.only_own(agent, "agents:read")
+    return _skills(_agent(ask, agent))
+
+
+@endpoint("PUT", "/agents/{agent}/skills", scopes="agents:write", tagged=True, errors=(409, 412))
+async def put_skills(ask: Ask, agent: str, body: AgentSkills) -> AgentSkills:
+    """Change what an agent can do, from now on: what waits is judged anew.
+
+    It lasts until the switch stops, or a reload brings a change of this agent in the file.
+    """
+    found = _agent(ask, agent)
+    before = _skills(found)
+    ask.match(before)
+    known = ask.api.config.skills
+    errors = [
+        FieldError(pointer=f"/{field}/{skill[:80]}", found="no skill", expected=_listed(known))
+        for field in ("skills", "desire")
+        for skill in getattr(body, field)
+        if skill not in known
+    ]
+    if errors:
+        raise Problem(422, "there are no such skills", errors=errors[:100])
+    command = acd.DefineAgent(
+        agent=agent,
+        name=found.name,
+        skills=body.skills,
+        desire=body.desire,
+        cost=found.cost,
+        attributes=dict(found.attributes),
+        capacity=dict(found.capacity.limits),
+        interrupted_by={
+            medium: tuple(sorted(by)) for medium, by in found.capacity.interrupted_by.items()
+        },
+    )
+    ask.api.switch.command(command)
+    after = _skills(_agent(ask, agent))
+    await ask.note("agent.skills", agent, before, after)
+    return after
+
+
+@endpoint("GET", "/agents/{agent}/explain", scopes="explain:read")
+async def explain(ask: Ask, agent: str, query: Language) -> ExplainedAgent:
+    """Why the agent gets what he gets."""
+    _agent(ask, agent)
+    switch = ask.api.switch
+    explained = of_agent(switch.engine, agent, switch.clock.now(), spoken(ask, query))
+    return ExplainedAgent(text(explained), explained)
+
+
+def spoken(ask: Ask, query: Language) -> str:
+    """The language to answer in."""
+    return query.language or ask.headers.get("accept-language", "en").split(",")[0].strip()
+
+
+def _agent(ask: Ask, name: str) -> Agent:
+    found = ask.api.switch.engine.agents.get(name)
+    if found is None:
+        raise NotFound(f'there is no agent "{name[:80]}"')
+    return found
+
+
+def _view(ask: Ask, agent: Agent) -> AgentView:
+    config = ask.api.config.agent.get(agent.id)
+    return AgentView(
+        agent=agent.id,
+        name=agent.name or agent.id,
+        state=agent.state.word,
+        since=round(agent.since, 3),
+        code=agent.code,
+        then=agent.then,
+        interaction=agent.interaction,
+        queue=agent.queue,
+        in_hand={medium: count for medium, count in agent.load.items() if count},
+        device=config.device if config is not None else "",
+    )
+
+
+def _skills(agent: Agent) -> AgentSkills:
+    return AgentSkills(dict(sorted(agent.skills.items())), dict(sorted(agent.desire.items())))
+
+
+async def _act(ask: Ask, name: str, action: str, command: acd.Command) -> AgentView:
+    ask.only_own(name, "agents:write")
+    before = _view(ask, _agent(ask, name))
+    ask.match(before)
+    ask.api.switch.command(command)
+    after = _view(ask, _agent(ask, name))
+    told: dict[str, Any] = {"state": after.state, "code": after.code, "then": after.then}
+    if isinstance(command, acd.WrapUp):
+        told["wrap_up"] = command.code
+    then = {"state": before.state, "code": before.code, "then": before.then}
+    await ask.note(action, name, then, told)
+    return after
+
+
+def _known(code: str, codes: dict[str, str], *, empty: bool = False) -> None:
+    if code in codes.values() or (empty and not code):
+        return
+    error = FieldError(pointer="/code", found=f'"{code[:80]}"', expected=_listed(codes.values()))
+    raise Problem(422, "there is no such code", errors=[error])
+
+
+def _listed(names: Any) -> str:
+    return "one of " + ", ".join(sorted(names)[:20])

@@ -1,0 +1,37 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+from cicswitch.api.accounts.model import AuditEntry
+from cicswitch.api.endpoint import Ask, endpoint
+from cicswitch.api.paging import Page, Paging, key_of, whole
+from cicswitch.api.problems import FieldError, Problem
+
+__all__ = ["AuditQuery"]
+
+
+class AuditQuery(Paging, frozen=True, kw_only=True):
+    """Which entries."""
+
+    who: str = ""
+    action: str = ""
+    target: str = ""
+
+
+@endpoint("GET", "/audit", scopes="audit:read")
+async def audit(ask: Ask, query: AuditQuery) -> Page[AuditEntry]:
+    """The audit log, oldest first. Its last cursor may be kept to go on from later."""
+    directory = ask.api.directory
+    key = key_of(query.cursor) if query.cursor else "0"
+    if not (key.isascii() and key.isdigit() and len(key) < 19):
+        error = FieldError(parameter="cursor", expected="`next` of a page of this list")
+        raise Problem(422, "the cursor is none", errors=[error])
+    found = await directory.run(
+        directory.file.audit.page,
+        int(key),
+        query.limit + 1,
+        who=query.who,
+        action=query.action,
+        target=query.target,
+    )
+    return whole(found, query.limit, lambda entry: str(entry.id))

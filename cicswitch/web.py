@@ -1,0 +1,170 @@
+"""The API of a switch: its parts put together, with what they ask of the other shells."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from cicswitch.api.accounts.directory import Directory
+from cicswitch.api.context import Api, Sources
+from cicswitch.api.metrics import registry_of
+from cicswitch.api.server import ApiServer
+from cicswitch.api.snapshot import health
+from cicswitch.config import check, default_path, load
+from cicswitch.core.errors import CicError, NotFound, ResourceError
+from cicswitch.core.toml import Finding
+from cicswitch.legs.sip.ladder import parse_ladder
+from cicswitch.records.report import ServiceLevel
+from cicswitch.reporting import ReportRequest, limits_of
+from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.traces import find
+
+if TYPE_CHECKING:
+    from cicswitch.daemon import Switch
+
+__all__ = ["Web"]
+
+_REPORT_S = 120.0
+_REPORTS = 8
+
+
+class Web:
+    """The API of a switch that runs: `start` and `stop`, both idempotent."""
+
+    def __init__(self, switch: Switch) -> None:
+        config = switch.config
+        self._switch = switch
+        self._reports = asyncio.Lock()
+        self._waiting = 0
+        self.directory = Directory(
+            config.path(config.http.accounts),
+            idle_s=config.http.session_idle_s,
+            session_s=config.http.session_max_s,
+        )
+        sources = Sources(self.report, self.trace, self.check, self.reload)
+        self.api = Api(switch, self.directory, sources)
+        endpoint = config.http_endpoint()
+        self.server = ApiServer(
+            endpoint.host, endpoint.port, self.api, lambda: health(switch), registry_of(switch)
+        )
+        self.set_up_code = ""
+        """What makes the first administrator; empty if there are accounts."""
+        self._started = False
+
+    async def start(self) -> None:
+        """Open the accounts and listen. Raises `ResourceError` in one line."""
+        if self._started:
+            return
+        self.set_up_code = await self.directory.open()
+        try:
+            await self.server.start()
+        except CicError:
+            await self.directory.close()
+            raise
+        self._switch.on_reload.append(self.server.configure)
+        self._started = True
+
+    async def stop(self) -> None:
+        """Close. Idempotent."""
+        if not self._started:
+            return
+        self._started = False
+        self._switch.on_reload.remove(self.server.configure)
+        await self.server.stop()
+        await self.directory.close()
+
+    # -- what the API asks of other shells -------------------------------------------------------
+
+    async def report(self, asked: dict[str, Any]) -> bytes:
+        """Figures of a period, by a process of its own; one works at a time."""
+        if self._waiting >= _REPORTS:
+            raise ResourceError(f"{_REPORTS} reports wait already")
+        config = self._switch.config
+        request = ReportRequest(
+            store=str(config.path(config.store.path)),
+            limits=limits_of(config),
+            begin=asked["begin"],
+            end=asked["end"],
+            service_level=cast(ServiceLevel, asked["service_level"]),
+            by=asked["by"],
+            interval_s=asked["interval_s"],
+        )
+        self._waiting += 1
+        try:
+            async with self._reports:
+                return await _computed(msgspec.json.encode(request))
+        finally:
+            self._waiting -= 1
+
+    async def trace(self, call: str) -> list[dict[str, Any]]:
+        """The SIP messages of a call, live or ended. Raises `NotFound`."""
+        switch = self._switch
+        ladders = [
+            (leg.id, switch.sip.ladder.raw(leg.sip_call_id))
+            for each in switch.conductor.calls.values()
+            for leg in (each.customer, each.other, *each.ringing.values())
+            if leg is not None and call in (each.id, leg.id, leg.sip_call_id)
+        ]
+        if not ladders:
+            path = switch.config.path(switch.config.store.path)
+            ladders = await asyncio.to_thread(_kept, path, call)
+        if not ladders:
+            raise NotFound(f'no messages of a call "{call[:120]}" are kept')
+        return [
+            {"leg": leg, **{name: getattr(step, name) for name in step.__slots__}}
+            for leg, ladder in ladders
+            for step in parse_ladder(ladder)
+        ]
+
+    async def check(self, text: str) -> list[Finding]:
+        """Findings of a candidate configuration."""
+        return await asyncio.to_thread(
+            lambda: check(self._switch.file or default_path(), text=text)
+        )
+
+    async def reload(self) -> list[str]:
+        """Read the file off the loop, and take it over in it. Raises `ConfigError`."""
+        file = self._switch.file
+        if file is None:
+            return ["this switch was not started from a file"]
+        config = await asyncio.to_thread(load, file)
+        return self._switch.reload(config)
+
+
+def _kept(path: Any, call: str) -> list[tuple[str, bytes]]:
+    db = connect_reader(path)
+    try:
+        legs = db.execute(
+            "SELECT leg, ended_at FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
+            " ORDER BY started_at LIMIT 100",
+            (call, call, call),
+        ).fetchall()
+        return [(leg, steps) for leg, ended_at in legs for steps in find(db, leg, ended_at)]
+    finally:
+        db.close()
+
+
+async def _computed(request: bytes) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cicswitch.reporting"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C at the terminal is for the switch
+    )
+    try:
+        async with asyncio.timeout(_REPORT_S):
+            made, wrong = await process.communicate(request)
+    except TimeoutError:
+        raise ResourceError(f"the report took more than {_REPORT_S:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        lines = wrong.decode("utf-8", "replace").strip().splitlines()
+        raise ResourceError(lines[-1] if lines else "the report's process failed")
+    return made
