@@ -32,8 +32,8 @@ _HEADERS = {
 _HSTS = b"max-age=31536000"
 
 
-def http_app(api: Api, health: Health, registry: CollectorRegistry) -> ASGIApp:
-    """The application: what `ApiServer` serves."""
+def http_app(api: Api, stream: ASGIApp, health: Health, registry: CollectorRegistry) -> ASGIApp:
+    """The application: what `ApiServer` serves. `stream` has the WebSocket."""
     assert resources
     methods = {path: ["GET"] for path in _OPEN}
     for endpoint in ENDPOINTS:
@@ -85,7 +85,7 @@ def http_app(api: Api, health: Health, registry: CollectorRegistry) -> ASGIApp:
         logging_config=None,
         exception_handlers={Exception: failed},
     )
-    return _secured(app)
+    return _secured(app, stream)
 
 
 def _typed(handle: Any) -> Any:
@@ -95,12 +95,15 @@ def _typed(handle: Any) -> Any:
     return handler
 
 
-def _secured(app: ASGIApp) -> ASGIApp:
+def _secured(app: ASGIApp, stream: ASGIApp) -> ASGIApp:
     """Put the headers that browsers heed on every answer."""
     plain = [*_HEADERS.items()]
     secure = [*plain, (b"strict-transport-security", _HSTS)]
 
     async def secured(scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["type"]) == "websocket" and scope["path"] == PREFIX + "/events":
+            await stream(scope, receive, send)
+            return
         more = secure if scope.get("scheme") in ("https", "wss") else plain
         if str(scope.get("path", "")).startswith(PREFIX):
             more = [*more, (b"cache-control", b"no-store")]

@@ -5,20 +5,33 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from prometheus_client import CollectorRegistry
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cicswitch.api.app import Health, http_app
 from cicswitch.api.context import Api
+from cicswitch.api.feed import Feed
+from cicswitch.api.stream import Stream
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
 
 __all__ = ["ApiServer"]
 
 _CONNECTIONS = 4096
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's, that lets the application end a connection which takes nothing any more."""
+
+    async def run_asgi(self) -> None:
+        extensions: Any = self.scope.setdefault("extensions", {})
+        extensions["cicswitch.abort"] = self.transport.abort
+        await super().run_asgi()
 
 
 class ApiServer:
@@ -30,7 +43,8 @@ class ApiServer:
         self.host = host
         self.port = port
         self.api = api
-        self._app: Any = http_app(api, health, registry)
+        self.stream = Stream(api, Feed(api.switch.subscribe, time.time()))
+        self._app: Any = http_app(api, self.stream, health, registry)
         self._server: uvicorn.Server | None = None
         self._sockets: list[socket.socket] = []
         self._task: asyncio.Task[None] | None = None
@@ -61,7 +75,7 @@ class ApiServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            ws="websockets-sansio",
+            ws=_WebSocket,
             ws_max_size=1 << 16,
             lifespan="off",
             limit_concurrency=_CONNECTIONS,
@@ -84,6 +98,7 @@ class ApiServer:
             self._server.should_exit = self._server.force_exit = True
             await self._task
             await self._server.shutdown(sockets=self._sockets)
+            self.stream.feed.close()
             self._server = self._task = None
 
     def configure(self, config: Config) -> list[str]:

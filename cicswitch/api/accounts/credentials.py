@@ -100,6 +100,11 @@ class Sessions:
                 db.execute("UPDATE session SET seen_at = ? WHERE digest = ?", (now, digest))
         return session, account
 
+    def digest(self, name: str) -> bytes | None:
+        """What is kept of a session's secret; None if there is no such session."""
+        rows = self._db.rows("SELECT digest FROM session WHERE id = ?", (name,))
+        return rows[0][0] if rows else None
+
     def of(self, account: str) -> list[Session]:
         """The sessions of an account, oldest first."""
         query = f"SELECT {self._COLUMNS} FROM session WHERE account = ? ORDER BY created_at"
@@ -203,6 +208,11 @@ class Tokens:
         if not rows:
             raise NotFound(f'there is no token "{name}"')
         return _token(rows[0])
+
+    def digest(self, name: str) -> bytes | None:
+        """What is kept of a token's secret; None if there is no such token."""
+        rows = self._db.rows("SELECT digest FROM token WHERE id = ?", (name,))
+        return rows[0][0] if rows else None
 
     def of(self, account: str) -> list[Token]:
         """The tokens of an account, oldest first."""

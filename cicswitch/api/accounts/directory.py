@@ -202,6 +202,13 @@ class Directory:
         """Whose token it is."""
         return await self._known_as(b"t" + digest_of(secret), secret, now, self._token)
 
+    async def renewed(self, principal: Principal, now: float) -> Principal | None:
+        """Who has been let in for long, as he is now; None if he would not be let in any more. To
+        stay is a use: a session does not become idle by it."""
+        if principal.via == "session":
+            return await self.run(self._session_of, principal.id, now)
+        return await self.run(self._token_of, principal.id, now)
+
     async def _known_as(
         self,
         key: bytes,
@@ -222,8 +229,22 @@ class Directory:
             self._known.popitem(last=False)
         return principal
 
+    def _session_of(self, name: str, now: float) -> Principal | None:
+        digest = self.file.sessions.digest(name)
+        return None if digest is None else self._by_session(digest, "", now)
+
+    def _token_of(self, name: str, now: float) -> Principal | None:
+        digest = self.file.tokens.digest(name)
+        return None if digest is None else self._by_token(digest, now)
+
     def _session(self, secret: str, now: float) -> Principal | None:
-        found = self.file.sessions.use(digest_of(secret), now, self.idle_s)
+        return self._by_session(digest_of(secret), csrf_of(secret), now)
+
+    def _token(self, secret: str, now: float) -> Principal | None:
+        return self._by_token(digest_of(secret), now)
+
+    def _by_session(self, digest: bytes, csrf: str, now: float) -> Principal | None:
+        found = self.file.sessions.use(digest, now, self.idle_s)
         if found is None:
             return None
         session, account = found
@@ -233,11 +254,11 @@ class Directory:
             via="session",
             id=session.id,
             expires_at=session.expires_at,
-            csrf=csrf_of(secret),
+            csrf=csrf,
         )
 
-    def _token(self, secret: str, now: float) -> Principal | None:
-        found = self.file.tokens.use(digest_of(secret), now)
+    def _by_token(self, digest: bytes, now: float) -> Principal | None:
+        found = self.file.tokens.use(digest, now)
         if found is None:
             return None
         token, account = found
