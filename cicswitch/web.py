@@ -148,13 +148,16 @@ def _kept(path: Any, call: str) -> list[tuple[str, bytes]]:
 
 
 async def _computed(request: bytes) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cicswitch.reporting"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C at the terminal is for the switch
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cicswitch.reporting"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C at the terminal is for the switch
+        )
+    except OSError as error:
+        raise ResourceError(f"no process for the report: {error.strerror}") from None
     try:
         async with asyncio.timeout(_REPORT_S):
             made, wrong = await process.communicate(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ class Api:
         """Requests by address that nobody is known behind."""
         self.figures: dict[str, tuple[float, Any]] = {}
         """Queue -> when its figures were made, and they."""
+        self.counting = asyncio.Lock()
+        """Held while figures are worked out: who asks for the same waits for them."""
         self.agents, self.interactions = Sorted(), Sorted()
         self.queues, self.devices = Sorted(), Sorted()
 

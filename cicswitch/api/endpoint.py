@@ -16,16 +16,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+import structlog
 
 from cicswitch.api.accounts.model import Account, Principal
 from cicswitch.api.accounts.roles import SCOPES
 from cicswitch.api.problems import Problem
+from cicswitch.core.errors import ResourceError
 from cicswitch.core.toml import Secret
 
 if TYPE_CHECKING:
     from cicswitch.api.context import Api
 
 __all__ = ["ENDPOINTS", "PREFIX", "Answer", "Ask", "Endpoint", "encode", "endpoint", "etag_of"]
+
+log = structlog.get_logger("api")
 
 PREFIX = "/api/v1"
 Handler = Callable[..., Awaitable[Any]]
@@ -112,9 +116,17 @@ class Ask:
             raise Problem(412, "it has changed since it was read: read it again")
 
     async def note(self, action: str, target: str, before: Any = None, after: Any = None) -> None:
-        """Add to the audit log."""
+        """Add to the audit log what has been done. Raises `Problem` 503 where it cannot be written:
+        it is in the log of the switch then, and `/health` says so."""
         actor = self.principal.actor(self.address)
-        await self.api.directory.note(actor, self.now, action, target, before, after)
+        degraded = self.api.switch.degraded
+        try:
+            await self.api.directory.note(actor, self.now, action, target, before, after)
+        except ResourceError as error:
+            degraded["audit"] = str(error)
+            log.error("audit_failed", who=actor.who, action=action, target=target, error=str(error))
+            raise Problem(503, f"it is done, but the audit log has failed: {error}") from None
+        degraded.pop("audit", None)
 
 
 class Endpoint:

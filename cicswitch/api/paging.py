@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, KeysView, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct
@@ -59,15 +59,15 @@ class Sorted:
     """The keys of a table in order, sorted anew only when there are others."""
 
     def __init__(self) -> None:
-        self._keys: KeysView[str] | None = None
-        self._of: frozenset[str] = frozenset()
+        self._of: list[str] = []
         self._sorted: list[str] = []
 
-    def of(self, keys: KeysView[str]) -> list[str]:
+    def of(self, keys: Iterable[str]) -> list[str]:
         """The keys, sorted."""
-        if len(keys) != len(self._of) or keys != self._of:
-            self._of = frozenset(keys)
-            self._sorted = sorted(keys)
+        now = list(keys)
+        if now != self._of:  # the same objects, nearly always: ten thousand take 0.1 ms
+            self._of = now
+            self._sorted = sorted(now)
         return self._sorted
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -245,6 +246,12 @@ async def test_a_name_that_nobody_has_costs_a_hash_too(
 
 def test_the_default_parameters_are_those_of_owasp() -> None:
     assert "$argon2id$v=19$m=19456,t=2,p=1$" in Passwords().hash(PASSWORD)
+
+
+def test_a_password_is_the_same_from_every_keyboard() -> None:
+    composed, letters = "비밀번호는 길다", normalize("NFD", "비밀번호는 길다")
+    assert composed != letters
+    assert CHEAP.verify(CHEAP.hash(composed), letters)
 
 
 async def test_guesses_at_once_are_all_counted(directory: Directory) -> None:

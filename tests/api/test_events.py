@@ -250,6 +250,10 @@ async def test_who_takes_nothing_is_let_go_and_others_are_not(api: Served) -> No
             await asyncio.sleep(0.005)
         await asyncio.wait_for(reading, 20)
         await api.center.until(lambda: len(stream.feed.readers) == 1)
+        server = api.web.server._server
+        assert server is not None
+        connections = server.server_state.connections
+        await api.center.until(lambda: len(connections) == 1, 5)  # its buffers are gone too
     assert stream.dropped == 1
     raw.close()
 

@@ -92,6 +92,24 @@ async def test_a_queue_has_its_figures(p: Parties) -> None:
     problem(await p.root.get("/api/v1/queues/none"), 404)
 
 
+async def test_figures_are_those_of_the_engine_and_worked_out_once_a_second(p: Parties) -> None:
+    engine, now = p.api.switch.engine, p.api.switch.clock.now()
+    await p.wait("5002")
+    await post(p, "/agents/lee/sign-in")
+    p.api.web.api.figures.clear()
+    for item in (await get(p, "/queues"))["items"]:
+        seen = engine.view(item["queue"], now)
+        expected = (seen.waiting, seen.signed_in, seen.idle)
+        assert (item["waiting"], item["signed_in"], item["idle"]) == expected
+        assert item["longest_wait_s"] == pytest.approx(seen.longest_wait_s, abs=2)
+    before = await get(p, "/queues/korean")
+    await p.wait("5002")
+    assert (await get(p, "/queues/korean"))["waiting"] == before["waiting"]
+    at, view = p.api.web.api.figures["korean"]
+    p.api.web.api.figures["korean"] = (at - 1, view)
+    assert (await get(p, "/queues/korean"))["waiting"] == before["waiting"] + 1
+
+
 async def test_interactions_are_found_by_queue_state_and_agent(p: Parties) -> None:
     one, two = await p.wait(), await p.wait("5002")
     items = (await get(p, "/interactions"))["items"]
@@ -197,6 +215,8 @@ async def test_an_agent_goes_through_his_day(p: Parties) -> None:
 async def test_skills_that_are_changed_count_at_once_and_are_kept(p: Parties) -> None:
     name = await p.wait("5002")
     await post(p, "/agents/lee/sign-in")
+    agent = p.api.switch.engine.agents["lee"]
+    agent.cost, agent.attributes, agent.name = 2.5, {"calm": 1.0}, "Lee"
     reply = await p.root.get("/api/v1/agents/lee/skills")
     assert reply.json() == {"skills": {}, "desire": {}}
     body = {"skills": {"korean": 70}, "desire": {"korean": 20}}
@@ -204,7 +224,7 @@ async def test_skills_that_are_changed_count_at_once_and_are_kept(p: Parties) ->
     reply = await p.root.put("/api/v1/agents/lee/skills", json=body, headers={"If-Match": tag})
     assert (reply.status_code, reply.json()) == (200, body)
     await p.api.center.event(acd.Reserved, interaction=name, agent="lee")
-    agent = p.api.switch.engine.agents["lee"]
+    assert (agent.cost, agent.attributes, agent.name) == (2.5, {"calm": 1.0}, "Lee")
     assert agent.capacity.limits["voice"] == 1
     assert agent.capacity.interrupted_by["email"] == {"voice", "video", "callback", "chat"}
     assert p.api.switch.reload_file() == []  # nothing of him has changed in the file

@@ -314,6 +314,30 @@ async def test_every_change_is_in_the_audit_log_without_a_secret(api: Served) ->
     assert rest.json()["items"] == entries[1:]
 
 
+async def test_a_token_is_named_in_the_audit_log(api: Served) -> None:
+    root = await api.token("administrator")
+    await root.post("/api/v1/agents/kim/pause", json={})
+    (token,) = (await root.get("/api/v1/me/tokens")).json()["items"]
+    assert (await api.audit())[-1].via == f"token {token['id']}"
+
+
+async def test_a_change_that_is_not_in_the_audit_log_is_told(api: Served) -> None:
+    root = await api.token("administrator")
+    assert (await root.get("/api/v1/me")).status_code == 200
+    db = api.directory.file.database.db
+    await api.directory.run(db.execute, "PRAGMA query_only = ON")
+    reply = await root.post("/api/v1/agents/kim/pause", json={})
+    assert "it is done, but the audit log has failed" in problem(reply, 503)["detail"]
+    assert api.center.state("kim") == "paused"
+    assert "audit" in (await root.get("/health")).json()["degraded"]
+    body = {"label": "x", "scopes": ["queues:read"]}
+    problem(await root.post("/api/v1/me/tokens", json=body), 503)
+    await api.directory.run(db.execute, "PRAGMA query_only = OFF")
+    assert (await root.post("/api/v1/agents/kim/ready")).status_code == 200
+    assert (await root.get("/health")).status_code == 200
+    assert len((await root.get("/api/v1/me/tokens")).json()["items"]) == 1
+
+
 # -- HTTPS ---------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,7 @@ class Directory:
         self._thread = ThreadPoolExecutor(1, "accounts")
         self._hashing = ThreadPoolExecutor(1, "passwords")
         self._waiting = 0
+        self._closed = False
         self._known: OrderedDict[bytes, tuple[int, float, Principal | None]] = OrderedDict()
 
     async def open(self) -> str:
@@ -100,8 +101,9 @@ class Directory:
 
     async def close(self) -> None:
         """Close. Idempotent."""
-        if self._thread._shutdown:
+        if self._closed:
             return
+        self._closed = True
         await self.run(self.file.close)
         self._thread.shutdown(wait=False)
         self._hashing.shutdown(wait=False)

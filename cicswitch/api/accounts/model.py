@@ -64,7 +64,8 @@ class Token(Struct, frozen=True, kw_only=True):
 
 
 class Actor(Struct, frozen=True):
-    """Who changes something, by what (`session`, `token`, `setup`, `command-line`), from where."""
+    """Who changes something, by what, and from where: `session`, `token ID`, `setup`,
+    `command-line`."""
 
     who: str
     via: str
@@ -101,4 +102,5 @@ class Principal(Struct, frozen=True, kw_only=True):
 
     def actor(self, address: str) -> Actor:
         """For the audit log."""
-        return Actor(self.account.name, self.via, address)
+        via = self.via if self.via == "session" else f"token {self.id}"
+        return Actor(self.account.name, via, address)

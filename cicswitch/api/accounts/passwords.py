@@ -7,6 +7,8 @@ ones is good, and is made anew at the next sign-in.
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
@@ -25,6 +27,11 @@ def acceptable(password: str) -> str:
     return password
 
 
+def _normal(password: str) -> str:
+    """As RFC 8265 compares: one keyboard composes 한, another sends its letters."""
+    return normalize("NFC", password)
+
+
 class Passwords:
     """Hashes and verifies."""
 
@@ -34,14 +41,14 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """What is kept of a password."""
-        return self._hasher.hash(password)
+        return self._hasher.hash(_normal(password))
 
     def verify(self, kept: str, password: str) -> bool:
         """Whether it is the one. An empty `kept` is nobody's: as much work, and False."""
         if not self._nobody:
             self._nobody = self.hash("nobody has this one")
         try:
-            return self._hasher.verify(kept or self._nobody, password) and bool(kept)
+            return self._hasher.verify(kept or self._nobody, _normal(password)) and bool(kept)
         except (Argon2Error, InvalidHashError):
             return False
 

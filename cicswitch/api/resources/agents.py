@@ -103,7 +103,7 @@ async def agents(ask: Ask, query: AgentQuery) -> Page[AgentView]:
             return None
         return _view(ask, found)
 
-    return page_of(ask.api.agents.of(engine.agents.keys()), query, item)
+    return page_of(ask.api.agents.of(engine.agents), query, item)
 
 
 @endpoint("GET", "/agents/{agent}", scopes=_SEE, tagged=True)

@@ -109,7 +109,7 @@ async def interactions(ask: Ask, query: InteractionQuery) -> Page[InteractionVie
                 return None
         return view
 
-    return page_of(ask.api.interactions.of({**calls, **waiting}.keys()), query, item)
+    return page_of(ask.api.interactions.of({**calls, **waiting}), query, item)
 
 
 @endpoint("GET", "/interactions/{interaction}", scopes=_SEE, tagged=True)

@@ -51,7 +51,7 @@ async def trunk(ask: Ask, trunk: str) -> TrunkView:
 @endpoint("GET", "/devices", scopes="trunks:read")
 async def devices(ask: Ask, query: Paging) -> Page[DeviceView]:
     """All devices by number."""
-    keys = ask.api.devices.of(ask.api.config.device.keys())
+    keys = ask.api.devices.of(ask.api.config.device)
     registered = frozenset(ask.api.switch.sip.devices.registered())
     return page_of(keys, query, lambda name: _device(ask, name, name in registered))
 
