@@ -21,6 +21,7 @@ from cicswitch.records.report import ServiceLevel
 from cicswitch.reporting import ReportRequest, limits_of
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.store.traces import find
+from cicswitch.terminal.trace import rows
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -113,11 +114,7 @@ class Web:
             ladders = await asyncio.to_thread(_kept, path, call)
         if not ladders:
             raise NotFound(f'no messages of a call "{call[:120]}" are kept')
-        return [
-            {"leg": leg, **{name: getattr(step, name) for name in step.__slots__}}
-            for leg, ladder in ladders
-            for step in parse_ladder(ladder)
-        ]
+        return rows((leg, parse_ladder(ladder)) for leg, ladder in ladders)
 
     async def check(self, text: str) -> list[Finding]:
         """Findings of a candidate configuration."""

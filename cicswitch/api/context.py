@@ -48,6 +48,8 @@ class Api:
         """Queue -> when its figures were made, and they."""
         self.counting = asyncio.Lock()
         """Held while figures are worked out: who asks for the same waits for them."""
+        self.explaining = asyncio.Lock()
+        """Held while something is explained, and for a while after what took long."""
         self.agents, self.interactions = Sorted(), Sorted()
         self.queues, self.devices = Sorted(), Sorted()
 

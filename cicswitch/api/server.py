@@ -77,6 +77,7 @@ class ApiServer:
             server_header=False,
             ws=_WebSocket,
             ws_max_size=1 << 16,
+            ws_per_message_deflate=False,  # a zlib state for each reader, and no text shared
             lifespan="off",
             limit_concurrency=_CONNECTIONS,
             ssl_certfile=files[0] if files else None,

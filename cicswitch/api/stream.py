@@ -139,10 +139,11 @@ class Stream:
         if after is not None:
             await wire.say({"type": "gap", "after": after, "id": reader.at})
         beat = time.monotonic() + self.heartbeat_s
+        listening.add_done_callback(lambda _: reader.news.set())
         while not listening.done():
             reader.news.clear()
             try:
-                while reader.at < feed.last:
+                while reader.at < feed.ready:
                     text = feed.read(reader)
                     if text:
                         await wire.text(b'{"type":"events","events":[' + text + b"]}")
@@ -157,9 +158,9 @@ class Stream:
                 beating = {"type": "heartbeat", "id": reader.at, "at": time.time()}
                 await wire.say(beating)
                 continue
-            news = asyncio.ensure_future(reader.news.wait())
-            await asyncio.wait({news, listening}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            news.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await reader.news.wait()
         if not listening.cancelled() and (error := listening.exception()) is not None:
             raise error
 

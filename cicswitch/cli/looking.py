@@ -160,7 +160,7 @@ def trace(
     Example: cicswitch trace $(cicswitch calls --json | jq -r '.[0].interaction')
     """
     from cicswitch.core.errors import NotFound
-    from cicswitch.terminal.trace import draw, from_store, from_switch
+    from cicswitch.terminal.trace import draw, from_store, from_switch, rows
 
     settings = load_config(config)
     ladders = []
@@ -173,11 +173,6 @@ def trace(
             print(f"cicswitch: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
     if json:
-        steps = [
-            {"leg": leg, **{name: getattr(step, name) for name in step.__slots__}}
-            for leg, ladder in ladders
-            for step in ladder
-        ]
-        print_json(sorted(steps, key=lambda step: step["at"]))
+        print_json(rows(ladders))
     else:
         print(draw(ladders))

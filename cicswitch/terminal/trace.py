@@ -12,7 +12,7 @@ from cicswitch.legs.sip.ladder import Step, parse_ladder
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.store.traces import find
 
-__all__ = ["draw", "from_store", "from_switch"]
+__all__ = ["draw", "from_store", "from_switch", "rows"]
 
 _WIDTH = 34
 
@@ -48,6 +48,18 @@ def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
 def from_switch(reply: Mapping[str, Any]) -> list[tuple[str, list[Step]]]:
     """Ladders as the control socket gives them."""
     return [(leg["leg"], parse_ladder(bytes.fromhex(leg["ladder"]))) for leg in reply["legs"]]
+
+
+def rows(ladders: Iterable[tuple[str, list[Step]]]) -> list[dict[str, Any]]:
+    """The messages of all legs for programs, in the order of time."""
+    # By name: the native build's classes do not list their attributes.
+    fields = ("at", "cseq", "direction", "line", "peer", "sdp")
+    found = [
+        {"leg": leg, **{name: getattr(step, name) for name in fields}}
+        for leg, steps in ladders
+        for step in steps
+    ]
+    return sorted(found, key=lambda row: float(row["at"]))
 
 
 def draw(ladders: Iterable[tuple[str, list[Step]]]) -> str:

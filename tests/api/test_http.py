@@ -110,10 +110,7 @@ async def test_a_body_that_is_too_large_is_not_read(api: Served) -> None:
 async def test_an_error_that_nobody_expected_tells_nothing(
     api: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> None:
-        raise RuntimeError("the inside")
-
-    monkeypatch.setattr(api.switch.today, "queue", lambda name: broken())
+    monkeypatch.setattr(api.web.api, "figures", "the inside")
     root = await api.token("administrator")
     reply = await root.get("/api/v1/queues/support")
     problem(reply, 500)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicswitch.acd import commands as c
@@ -31,6 +31,7 @@ def test_a_page_makes_what_it_shows_and_looks_at_a_bounded_part() -> None:
     assert key_of(page.next) == "001999"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), unique=True), st.integers(1, 7), st.data())
 def test_pages_put_together_are_the_list(keys: list[str], limit: int, data: st.DataObject) -> None:
     keys = sorted(keys)
@@ -48,6 +49,7 @@ def test_pages_put_together_are_the_list(keys: list[str], limit: int, data: st.D
     assert seen == [key for key in keys if key not in hidden]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_cursor_is_a_key_or_an_error(text: str) -> None:
     assert key_of(cursor_of(text)) == text

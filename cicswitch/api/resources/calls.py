@@ -38,4 +38,4 @@ async def trace(ask: Ask, call: str) -> Trace:
     They are kept for `store.trace_hours`.
     """
     steps: list[dict[str, Any]] = await ask.api.sources.trace(call)
-    return Trace(call, [SipStep(**step) for step in sorted(steps, key=lambda step: step["at"])])
+    return Trace(call, [SipStep(**step) for step in steps])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import perf_counter
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -26,6 +28,7 @@ __all__ = [
     "Priority",
 ]
 
+_LONG_S = 0.005
 _SEE = ("interactions:read", "interactions:self")
 _END = ("interactions:write", "interactions:self")
 
@@ -124,8 +127,15 @@ async def interaction(ask: Ask, interaction: str) -> InteractionView:
 async def explain(ask: Ask, interaction: str, query: Language) -> ExplainedInteraction:
     """Why it waits, and who could take it."""
     switch = ask.api.switch
-    explained = of_interaction(switch.engine, interaction, switch.clock.now(), spoken(ask, query))
-    position = switch.engine.position(interaction)
+    async with ask.api.explaining:
+        begun = perf_counter()
+        explained = of_interaction(
+            switch.engine, interaction, switch.clock.now(), spoken(ask, query)
+        )
+        position = switch.engine.position(interaction)
+        took_s = perf_counter() - begun
+        if took_s > _LONG_S:
+            await asyncio.sleep(took_s * 10)  # it looks at all agents at once: calls first
     return ExplainedInteraction(text(explained), explained, position)
 
 
