@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # auto: native code if this machine can build it; 1: an error if it cannot; 0: none.
 NATIVE ?= auto
-DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core
+DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core chromium:chromium
 
-.PHONY: run demo test check bench soak setup setup-debian lock clean
+.PHONY: run demo test check bench soak console setup setup-debian lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/cicswitch run
@@ -40,6 +40,10 @@ NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/co
 
 bench: setup
 	$(BIN)/cicswitch bench all
+
+# The pages in cicswitch/console/dist, of the sources beside it. Needs Node.js and npm.
+console: setup
+	$(BIN)/python -m cicswitch.console.build
 
 soak: setup
 	$(BIN)/python -m pytest -m soak

@@ -1,4 +1,5 @@
-"""The Litestar application: the endpoints' routes, `/health`, `/metrics`, `/openapi.json`."""
+"""The Litestar application: the endpoints' routes, `/health`, `/metrics`, `/openapi.json`; and the
+console beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from cicswitch.api import resources
 from cicswitch.api.context import Api
 from cicswitch.api.endpoint import ENDPOINTS, PREFIX
 from cicswitch.api.openapi import document
+from cicswitch.api.pages import Pages
 from cicswitch.api.serving import answer_problem, serve
 
 __all__ = ["http_app"]
@@ -85,7 +87,7 @@ def http_app(api: Api, stream: ASGIApp, health: Health, registry: CollectorRegis
         logging_config=None,
         exception_handlers={Exception: failed},
     )
-    return _secured(app, stream)
+    return _secured(app, stream, Pages())
 
 
 def _typed(handle: Any) -> Any:
@@ -95,7 +97,7 @@ def _typed(handle: Any) -> Any:
     return handler
 
 
-def _secured(app: ASGIApp, stream: ASGIApp) -> ASGIApp:
+def _secured(app: ASGIApp, stream: ASGIApp, pages: Pages) -> ASGIApp:
     """Put the headers that browsers heed on every answer."""
     plain = [*_HEADERS.items()]
     secure = [*plain, (b"strict-transport-security", _HSTS)]
@@ -103,6 +105,9 @@ def _secured(app: ASGIApp, stream: ASGIApp) -> ASGIApp:
     async def secured(scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "websocket" and scope["path"] == PREFIX + "/events":
             await stream(scope, receive, send)
+            return
+        if str(scope["type"]) == "http" and pages.serves(str(scope["path"])):
+            await pages(scope, receive, send)
             return
         more = secure if scope.get("scheme") in ("https", "wss") else plain
         if str(scope.get("path", "")).startswith(PREFIX):

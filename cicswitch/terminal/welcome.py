@@ -23,12 +23,13 @@ def welcome(switch: Switch, web: Web | None) -> str:
         server = web.server
         shown = f"[{server.host}]" if ":" in server.host else server.host
         url = f"{server.scheme}://{shown}:{server.port}"
-        lines.append(f"  HTTP      {url}/api/v1, /openapi.json, /health and /metrics")
+        lines.append(f"  Console   {url}/")
         if web.set_up_code:
             lines.append(
-                f"  Set-up    no account yet: POST {url}/api/v1/setup with code"
-                f" {web.set_up_code}, or cicswitch account add"
+                f"            No account yet: set it up there with the code {web.set_up_code},"
+                " or with cicswitch account add."
             )
+        lines.append("  HTTP      /api/v1, /openapi.json, /health and /metrics at the same place")
     if all(endpoint.loopback for endpoint in config.sip_endpoints()):
         lines.append(
             "            Only this machine can reach it. For phones on the network, put an address"

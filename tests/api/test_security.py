@@ -256,8 +256,8 @@ async def test_run_prints_the_code_that_makes_the_first_account(tmp_path: Path) 
     http = free_port()
     file = configure(tmp_path, free_port(), http)
     async with running(file) as daemon:
-        line = await daemon.line("Set-up")
-        code = line.partition("with code ")[2][:19]
+        line = await daemon.line("No account yet")
+        code = line.partition("with the code ")[2][:19]
         async with httpx.AsyncClient(trust_env=False) as client:
             reply = await client.post(
                 f"http://127.0.0.1:{http}/api/v1/setup",
@@ -269,7 +269,7 @@ async def test_run_prints_the_code_that_makes_the_first_account(tmp_path: Path) 
     async with running(file) as daemon:
         daemon.process.send_signal(signal.SIGTERM)
         await daemon.end()
-        assert "Set-up" not in daemon.output
+        assert "No account yet" not in daemon.output
 
 
 # -- the audit log -------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The web console: its sources, and `dist`, which the API's server serves."""

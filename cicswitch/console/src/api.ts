@@ -1,0 +1,99 @@
+// What the console asks of the switch. Everything goes through the public API.
+
+import { signal } from "@preact/signals";
+import type { FieldError, Me, SignedIn } from "./types";
+
+/** Who is signed in; null: nobody; undefined: not known yet. */
+export const me = signal<Me | null | undefined>(undefined);
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly errors: FieldError[] = [],
+  ) {
+    super(message);
+  }
+}
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type Answer<T> = { value: T; tag: string };
+
+/** One request. Raises `ApiError`; 401 means that nobody is signed in any more. */
+export async function ask<T>(
+  method: Method,
+  path: string,
+  body?: unknown,
+  tag = "",
+): Promise<Answer<T>> {
+  const headers: Record<string, string> = {
+    "Accept-Language": document.documentElement.lang,
+  };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && me.value) headers["X-CSRF-Token"] = me.value.csrf ?? "";
+  if (tag) headers["If-Match"] = tag;
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+    });
+  } catch {
+    throw new ApiError(0, "");
+  }
+  if (!response.ok) {
+    if (response.status === 401 && me.value) me.value = null;
+    const told = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, told.detail || told.title || "", told.errors ?? []);
+  }
+  const value = response.status === 204 ? undefined : await response.json();
+  return { value: value as T, tag: response.headers.get("ETag") ?? "" };
+}
+
+export const get = async <T>(path: string): Promise<T> => (await ask<T>("GET", path)).value;
+export const post = async <T>(path: string, body?: unknown): Promise<T> =>
+  (await ask<T>("POST", path, body)).value;
+
+/** All pages of a list, up to so many items. */
+export async function list<T>(path: string, most = 2000): Promise<T[]> {
+  const items: T[] = [];
+  const joint = path.includes("?") ? "&" : "?";
+  let cursor = "";
+  do {
+    const from = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+    const page = await get<{ items: T[]; next?: string | null }>(
+      `${path}${joint}limit=500${from}`,
+    );
+    items.push(...page.items);
+    cursor = page.next ?? "";
+  } while (cursor && items.length < most);
+  return items;
+}
+
+/** A list that comes in one piece. */
+export const items = async <T>(path: string): Promise<T[]> =>
+  (await get<{ items: T[] }>(path)).items;
+
+export const may = (scope: string): boolean => me.value?.scopes.includes(scope) ?? false;
+
+/** Find out who is signed in. */
+export async function whoAmI(): Promise<void> {
+  try {
+    me.value = await get<Me>("/me");
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) me.value = null;
+    else throw error;
+  }
+}
+
+export async function signIn(name: string, password: string): Promise<void> {
+  await post<SignedIn>("/session", { name, password });
+  await whoAmI();
+}
+
+export async function signOut(): Promise<void> {
+  await ask("DELETE", "/session").catch(() => undefined);
+  me.value = null;
+}

@@ -1,0 +1,38 @@
+// Numbers as people read them.
+
+import { language } from "./settings";
+
+const locale = () => (language.value === "ko" ? "ko-KR" : "en-GB");
+
+export const NONE = "–";
+
+/** Seconds as 0:42, 12:05 or 3:20:11. */
+export function span(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return NONE;
+  const whole = Math.max(0, Math.floor(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export function percent(share: number | null | undefined): string {
+  if (share === null || share === undefined) return NONE;
+  return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: 1 }).format(
+    share,
+  );
+}
+
+export const count = (n: number | null | undefined): string =>
+  n === null || n === undefined ? NONE : new Intl.NumberFormat(locale()).format(n);
+
+export const clock = (at: number): string =>
+  new Date(at * 1000).toLocaleTimeString(locale(), { hour12: false });
+
+export const moment = (at: number | null | undefined): string =>
+  at
+    ? new Date(at * 1000).toLocaleString(locale(), {
+        dateStyle: "medium",
+        timeStyle: "medium",
+        hour12: false,
+      })
+    : NONE;

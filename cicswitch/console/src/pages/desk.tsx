@@ -1,0 +1,145 @@
+// An agent's own page: what he is, what he does next, what came of it.
+
+import { useState } from "preact/hooks";
+import { ask, get, list, me } from "../api";
+import { count, span } from "../format";
+import { stateWord, t } from "../i18n";
+import { type SwitchEvent, switchNow } from "../live";
+import { attempt, Choice, State, Table } from "../parts/basics";
+import { useClock, useLive, useRead } from "../parts/data";
+import type { AgentView, Codes, InteractionView, QueueView } from "../types";
+import { Pause } from "./agents";
+
+export function Desk() {
+  const name = me.value?.account.agent ?? "";
+  return name ? <OfAgent name={name} /> : <p class="quiet">{t("no_agent")}</p>;
+}
+
+function OfAgent(props: { name: string }) {
+  const path = `/agents/${encodeURIComponent(props.name)}`;
+  const own = (event: SwitchEvent) => event.agent === props.name;
+  const { value: agent, again } = useLive(() => get<AgentView>(path), own, [path], 3000);
+  const { value: codes } = useRead(() => get<Codes>("/codes"));
+  const { value: inHand } = useLive(
+    () => list<InteractionView>(`/interactions?agent=${encodeURIComponent(props.name)}`),
+    own,
+    [path],
+    3000,
+  );
+  const { value: queues } = useLive(
+    () => list<QueueView>("/queues"),
+    (event) => event.type.startsWith("Interaction"),
+  );
+  const [code, setCode] = useState("");
+  useClock();
+  if (!agent) return <p class="quiet">{t("loading")}</p>;
+
+  const act = async (what: string, body?: unknown) => {
+    await attempt(() => ask("POST", `${path}/${what}`, body));
+    await again();
+  };
+  const outcomes = [...new Set(Object.values(codes?.wrap_up ?? {}))];
+  const wraps = agent.state === "wrap-up";
+  const works = ["talking", "holding", "handling", "wrap-up"].includes(agent.state);
+  return (
+    <>
+      <h1>{t("desk")}</h1>
+      <section class={`card own ${agent.state}`} aria-live="polite">
+        <div class="label">{t("own_state")}</div>
+        <div class="big">
+          <State state={agent.state} text={stateWord(agent.state)} />
+          {agent.code && <span class="quiet"> {agent.code}</span>}
+        </div>
+        <div class="quiet" aria-live="off">
+          {t("since_time", { time: span(switchNow() - agent.since) })}
+          {agent.then && ` · ${t("then")}: ${agent.then}`}
+        </div>
+        {agent.state === "alerting" && (
+          <p class="offer">{t("desk_offer", { queue: agent.queue })}</p>
+        )}
+        <div class="row">
+          {agent.state === "offline" ? (
+            <button class="primary" onClick={() => act("sign-in")}>
+              {t("sign_in")}
+            </button>
+          ) : (
+            <>
+              <button class="primary" onClick={() => act("ready")}>
+                {t("ready")}
+              </button>
+              <Pause codes={codes} onChoose={(chosen) => act("pause", { code: chosen })} />
+              <button onClick={() => act("sign-out")}>{t("sign_out")}</button>
+            </>
+          )}
+        </div>
+        {works && outcomes.length > 0 && (
+          <div class="row">
+            <Choice
+              label={t("wrap_up_code")}
+              options={[["", "–"], ...outcomes.map((each): [string, string] => [each, each])]}
+              chosen={code}
+              onChange={(event) => setCode(event.currentTarget.value)}
+            />
+            <button
+              disabled={!code}
+              onClick={async () => {
+                await act("wrap-up", { code, done: wraps });
+                setCode("");
+              }}
+            >
+              {t("save")}
+            </button>
+          </div>
+        )}
+      </section>
+      <section class="card">
+        <h2>{t("in_hand")}</h2>
+        <Table
+          label={t("in_hand")}
+          items={inHand ?? []}
+          id={(each) => each.interaction}
+          empty={t("nothing")}
+          columns={[
+            { head: t("medium"), cell: (each) => each.medium },
+            { head: t("caller"), cell: (each) => each.caller },
+            { head: t("called"), cell: (each) => each.called },
+            { head: t("queue"), cell: (each) => each.queue },
+            {
+              head: t("state"),
+              cell: (each) => <State state={each.state} text={stateWord(each.state)} />,
+            },
+            {
+              head: t("lasts"),
+              numeric: true,
+              cell: (each) => span(each.connected_at ? switchNow() - each.connected_at : null),
+            },
+            { head: t("segment"), cell: (each) => each.segment },
+          ]}
+        />
+      </section>
+      <section class="card">
+        <h2>{t("queues")}</h2>
+        <Table
+          label={t("queues")}
+          items={queues ?? []}
+          id={(each) => each.queue}
+          empty={t("nothing")}
+          columns={[
+            { head: t("queue"), cell: (each) => each.queue },
+            { head: t("waiting"), numeric: true, cell: (each) => count(each.waiting) },
+            {
+              head: t("longest"),
+              numeric: true,
+              cell: (each) => (each.waiting ? span(each.longest_wait_s) : "–"),
+            },
+            {
+              head: t("idle_of"),
+              numeric: true,
+              cell: (each) => `${count(each.idle)} / ${count(each.signed_in)}`,
+            },
+          ]}
+        />
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,60 @@
+// Signing in, and the first account.
+
+import { useState } from "preact/hooks";
+import { ask, signIn } from "../api";
+import { t } from "../i18n";
+import { Field, attempt } from "../parts/basics";
+import { Screen } from "./own";
+
+export function Entry() {
+  const [first, setFirst] = useState(false);
+  const [busy, setBusy] = useState(false);
+
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget as HTMLFormElement);
+    const [name, password] = [String(data.get("name")), String(data.get("password"))];
+    setBusy(true);
+    await attempt(async () => {
+      if (first) await ask("POST", "/setup", { code: String(data.get("code")), name, password });
+      await signIn(name, password);
+    });
+    setBusy(false);
+  };
+
+  return (
+    <main id="main" class="entry" tabIndex={-1}>
+      <form class="card" onSubmit={submit}>
+        <h1>cicswitch</h1>
+        {first && <p class="quiet">{t("set_up_text")}</p>}
+        {first && (
+          <Field label={t("set_up_code")} name="code" required autoComplete="off" autoFocus />
+        )}
+        <Field
+          label={t("name")}
+          name="name"
+          required
+          autoComplete="username"
+          autoCapitalize="none"
+          autoFocus={!first}
+        />
+        <Field
+          label={t("password")}
+          name="password"
+          type="password"
+          required
+          minLength={first ? 10 : undefined}
+          hint={first ? t("password_rule") : undefined}
+          autoComplete={first ? "new-password" : "current-password"}
+        />
+        <button class="primary" disabled={busy}>
+          {first ? t("set_up") : t("sign_in")}
+        </button>
+        <button type="button" class="plain" onClick={() => setFirst(!first)}>
+          {first ? t("sign_in") : t("first_time")}
+        </button>
+      </form>
+      <Screen />
+    </main>
+  );
+}
