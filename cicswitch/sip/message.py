@@ -3,7 +3,7 @@
     ProtocolError
     └── ParseError     a peer's message is malformed; `status` is the answer, 0 means none
 
-A message keeps its header lines as they came. `first` maps a canonical name to the first value of
+A message keeps the bytes that it came in. `first` maps a canonical name to the first value of
 that name, which is all that the hot path needs; `headers` is the full list, made on demand.
 """
 
@@ -28,12 +28,12 @@ class Message:
     """What requests and responses share. `body` is bytes, never decoded."""
 
     __slots__ = (
-        "_lines",
         "body",
         "branch",
         "call_id",
         "cseq",
         "cseq_method",
+        "data",
         "first",
         "from_",
         "from_tag",
@@ -43,13 +43,14 @@ class Message:
         "via",
     )
 
-    _lines: list[str]
     body: bytes
     branch: str
     """The branch of the topmost Via, empty if it has none."""
     call_id: str
     cseq: int
     cseq_method: str
+    data: bytes
+    """The whole message."""
     first: dict[str, str]
     from_: str
     from_tag: str
@@ -64,7 +65,8 @@ class Message:
     def headers(self) -> list[tuple[str, str]]:
         """All header lines in order, names canonical, values raw."""
         pairs = []
-        for line in self._lines[1:]:
+        head = self.data.partition(b"\r\n\r\n")[0].lstrip(b"\r\n")
+        for line in head.decode("utf-8", "replace").split("\r\n")[1:]:
             name, _, value = line.partition(":")
             pairs.append((canonical(name), value.strip()))
         return pairs

@@ -2,8 +2,9 @@
 
 The header block is split once, names are looked up in one dict, and only what every message needs
 (branch, tags, CSeq) is cut out. Everything unusual (folding, odd white space, compact or unknown
-names, broken lines) leaves the fast path where it shows. `validate` does the checks of syntax that
-only a new request from outside needs.
+names, broken lines) leaves the fast path where it shows. Where `_scan.c` is built, it takes what is
+plain in all respects and leaves the rest to the code here. `validate` does the checks of syntax
+that only a new request from outside needs.
 
 Malformed: `ParseError`. Its status is 0 where no answer may be sent: to ACK, to responses, and
 where no Via tells the way back.
@@ -11,32 +12,84 @@ where no Via tells the way back.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cicswitch.sip.message import Message, ParseError, Request, Response
 from cicswitch.sip.names import NAMES, SPELLED, canonical
 from cicswitch.sip.uri import UriError, find_tag, parse_name_addr, parse_uri, split_outside
 
-__all__ = ["MAX_HEADERS", "MAX_MESSAGE", "Via", "parse", "parse_via", "validate"]
+if TYPE_CHECKING:
+    from cicswitch.sip._scan import Parts
+
+__all__ = [
+    "MAX_HEADERS",
+    "MAX_MESSAGE",
+    "Via",
+    "parse",
+    "parse_closely",
+    "parse_via",
+    "validate",
+]
 
 MAX_MESSAGE: Final = 65_536
 """Bytes of a whole message."""
 MAX_HEADERS: Final = 256
 """Header lines of a message."""
 
+
+def _built() -> Callable[[bytes, Set[str], Set[str]], Parts | None] | None:
+    try:
+        from cicswitch.sip import _scan
+    except ImportError:
+        return None
+    return _scan.message
+
+
+_scan_message: Final = _built()
 _TOKEN: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 _SINGLE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length")
 _CODES: Final = {f"{code} ": code for code in range(100, 700)}
 _FORWARDS: Final = frozenset(str(number) for number in range(256))
+_METHODS: Final = frozenset(
+    (
+        *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "PRACK", "UPDATE"),
+        *("REFER", "NOTIFY", "SUBSCRIBE", "PUBLISH", "MESSAGE"),
+    )
+)
 _cseqs: Final[dict[str, tuple[int, str]]] = {}
 """CSeq values seen, up to a limit: nearly all are one of a few."""
 
 
 def parse(data: bytes) -> Request | Response:
     """Parse one message: a datagram, or the exact bytes of one message of a stream."""
-    if data[:11] in _TRIVIAL and (trivial := _trivial(data)) is not None:
-        return trivial
+    plain = None if _scan_message is None else _scan_message(data, SPELLED, _METHODS)
+    if plain is None:
+        return parse_closely(data)
+    parts = plain  # a tuple in any case, which native code takes apart once
+    parsed: Request | Response
+    if parts[0]:
+        parsed = response = Response()
+        response.status, response.reason = parts[0], parts[1]
+    else:
+        parsed = request = Request()
+        request.uri, request.method = parts[1], parts[2]
+        request.sent_by, request.from_tag = parts[5], parts[6]
+    # Of one type, so that native code stores attributes without looking them up.
+    message: Message = parsed
+    message.cseq_method, message.cseq = parts[2], parts[3]
+    message.branch, message.to_tag = parts[4], parts[7]
+    message.via, message.from_, message.to, message.call_id = (
+        parts[8], parts[9], parts[10], parts[11],
+    )  # fmt: skip
+    message.first, message.repeated = parts[12], None
+    message.body, message.data = parts[13], data
+    return parsed
+
+
+def parse_closely(data: bytes) -> Request | Response:
+    """`parse`, for any message."""
     end = data.find(b"\r\n\r\n")
     problem = ""
     if len(data) > MAX_MESSAGE:
@@ -59,7 +112,7 @@ def parse(data: bytes) -> Request | Response:
     repeated: dict[str, list[str]] | None = None
     if len(first) != len(lines) - 1 or not first.keys() <= SPELLED:
         if b"\r\n " in data[:end] or b"\r\n\t" in data[:end]:
-            return parse(_unfolded(data, end))
+            return parse_closely(_unfolded(data, end))
         while not start_line and len(lines) > 1:
             # RFC 3261 section 7.5: CRLFs before the start line are ignored.
             lines = lines[1:]
@@ -84,7 +137,7 @@ def parse(data: bytes) -> Request | Response:
             problem = _request_line(request, start_line, problem)
     # Of one type, so that native code stores attributes without looking them up.
     message: Message = parsed
-    message._lines = lines
+    message.data = data
     message.first = first
     message.repeated = repeated
     message.body = data[end + 4 :]
@@ -155,47 +208,6 @@ def parse(data: bytes) -> Request | Response:
     if problem:
         raise _refusal(message, problem)
     return parsed
-
-
-_TRIVIAL: Final = (b"SIP/2.0 100", b"SIP/2.0 200")
-
-
-def _trivial(data: bytes) -> Response | None:
-    """100 to anything and 200 to BYE: two in seven messages of a call, where only coming counts.
-
-    None for all others, and for those whose first header is not a single plain Via.
-    """
-    via_at = data.find(b"\r\n") + 2
-    via_end = data.find(b"\r\n", via_at)
-    via = data[via_at:via_end]
-    cseq_at = data.find(b"\r\nCSeq: ", via_end)
-    cseq_end = data.find(b"\r\n", cseq_at + 2)
-    known = _cseqs.get(data[cseq_at + 8 : cseq_end].decode("latin-1"))
-    if (
-        known is None
-        or cseq_at < 0
-        or via[:13] != b"Via: SIP/2.0/"
-        or b"," in via
-        or b'"' in via
-        or data[11:12] != b" "
-        or (data[8:9] == b"2" and known[1] != "BYE")
-        or len(data) > MAX_MESSAGE
-        or data.find(b"\r\n\r\n") < cseq_at
-    ):
-        return None
-    _, _, branch = via.partition(b";branch=")
-    response = Response()
-    response.status = int(data[8:11])
-    response.reason = ""
-    response.via = via[5:].decode("latin-1")
-    response.branch = branch.partition(b";")[0].decode("latin-1")
-    response.cseq, response.cseq_method = known
-    response.call_id = response.from_ = response.to = response.to_tag = ""
-    response.body = b""
-    response.first = {}
-    response.repeated = None
-    response._lines = []
-    return response
 
 
 def _is_number(text: str) -> bool:

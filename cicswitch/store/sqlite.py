@@ -255,8 +255,8 @@ class SqliteStore:
         if is_kept(event):
             self._pending.append(event)
 
-    def append_trace(self, at: float, interaction: str, leg: str, steps: Sequence[Any]) -> None:
-        """Keep a leg's SIP ladder for `trace_hours`."""
+    def append_trace(self, at: float, interaction: str, leg: str, steps: bytes) -> None:
+        """Keep a leg's SIP ladder, which is in msgpack, for `trace_hours`."""
         if self._trace_hours:
             self._traces.append((at, interaction, leg, steps))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -23,8 +22,8 @@ __all__ = [
     "take_over_version_2",
 ]
 
-Trace = tuple[float, str, str, Sequence[Any]]
-"""When it was kept, interaction, leg, steps."""
+Trace = tuple[float, str, str, bytes]
+"""When it was kept, interaction, leg, steps: a value in msgpack."""
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS trace (at REAL NOT NULL, until REAL NOT NULL, data BLOB NOT NULL)",
@@ -45,7 +44,9 @@ def packed(traces: Sequence[Trace]) -> list[tuple[float, float, bytes]]:
     rows = []
     for start in range(0, len(traces), _A_ROW):
         part = traces[start : start + _A_ROW]
-        data = _encode([(interaction, leg, steps) for _, interaction, leg, steps in part])
+        data = _encode(
+            [(interaction, leg, msgspec.Raw(steps)) for _, interaction, leg, steps in part]
+        )
         rows.append((part[0][0], part[-1][0], data))
     return rows
 

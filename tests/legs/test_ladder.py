@@ -6,7 +6,7 @@ import pytest
 
 from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip import ladder as module
-from cicswitch.legs.sip.ladder import Ladder, parse_ladder
+from cicswitch.legs.sip.ladder import Ladder, pack, parse_ladder, step_of
 from cicswitch.sip.flow import Flow, Listener
 
 FLOW = Flow(Listener("udp", "UDP", "127.0.0.1", 5060), ("127.0.0.2", 5060))
@@ -72,3 +72,10 @@ def test_a_flood_opens_no_more_ladders_than_there_may_be(monkeypatch: pytest.Mon
     for number in range(50):
         taps.see(f"refused{number}")
     assert len(taps.ladder) == 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 500])
+def test_a_ladder_of_any_length_is_read_again(count: int) -> None:
+    data = b"BYE sip:1 SIP/2.0\r\nCall-ID: c\r\nCSeq: 2 BYE\r\n\r\n"
+    steps = [step_of(data, float(at), "in", "UDP a:1")[1] for at in range(count)]
+    assert [step.at for step in parse_ladder(pack(steps))] == [float(at) for at in range(count)]

@@ -125,8 +125,7 @@ def test_client(state: ClientState, given: ClientInput, method: str) -> None:
     agent, flow = agent_and_flow()
     user = User()
     request = message(f"{method} sip:b@x SIP/2.0", method)
-    data = "\r\n".join(request._lines).encode() + b"\r\n\r\n"
-    transaction = ClientTransaction(agent, method, "z9hG4bKx", flow, data, user)
+    transaction = ClientTransaction(agent, method, "z9hG4bKx", flow, request.data, user)
     transaction.start(0.0)
     path = {
         ClientState.PROCEEDING: ["180 R"],

@@ -133,7 +133,7 @@ async def test_what_is_past_the_bound_is_lost_loudly(
                 for event in call(number, 2.0 + number):
                     w.store.append(event)
             for number in range(5):
-                w.store.append_trace(2.0, f"i{number}", f"leg{number}", ["x"])
+                w.store.append_trace(2.0, f"i{number}", f"leg{number}", b"\x90")
         assert await w.next_state() == ""
         await w.store.committed()
     told = sum(line["lost"] for line in logs if line["event"] == "store_events_lost")
@@ -178,9 +178,9 @@ def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
 async def test_ladders_are_kept_for_their_hours_only(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with watched(path, trace_hours=1) as w:
-        w.store.append_trace(1000.0, "i", "old", ["x"])
+        w.store.append_trace(1000.0, "i", "old", b"\x90")
         await w.store.committed()
-        w.store.append_trace(9000.0, "i", "new", ["x"])
+        w.store.append_trace(9000.0, "i", "new", b"\x90")
         for event in call(1, 9000.0):  # which tells the store what time it is
             w.store.append(event)
         await w.store.committed()
@@ -192,6 +192,6 @@ async def test_ladders_are_kept_for_their_hours_only(tmp_path: Path) -> None:
 async def test_no_ladder_is_kept_for_zero_hours(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with watched(path, trace_hours=0) as w:
-        w.store.append_trace(1000.0, "i", "leg", ["x"])
+        w.store.append_trace(1000.0, "i", "leg", b"\x90")
         await w.store.committed()
     assert count(path, "trace") == 0

@@ -121,7 +121,9 @@ def test_a_ladder_is_found_by_the_end_of_its_leg(tmp_path: Path) -> None:
     store.open(0.0, "1")
     for number in range(1200):
         step = (1.0, "in", "UDP a:1", b"BYE %d" % number, b"1 BYE", False)
-        store.append_trace(100.0 + number / 100, "i", f"leg{number}", [step])
+        store.append_trace(
+            100.0 + number / 100, "i", f"leg{number}", msgspec.msgpack.encode([step])
+        )
     store.close(200.0, "stopped")
     assert rows(path, "SELECT count(*) FROM trace") <= [(4,)]
     with contextlib.closing(sqlite3.connect(path)) as db:

@@ -1,16 +1,18 @@
 """The SIP messages of each call, a step each, for `cicswitch trace`.
 
-While a call lives its steps are in memory, some 250 bytes each; a few seconds after its end they go
-to the store. Bodies and headers are not kept, so nothing secret is.
+While a call lives its steps are in memory, some 150 bytes each, packed as they will be stored; a
+few seconds after its end they go to the store. Bodies and headers are not kept, so nothing secret
+is.
 
 The tap runs for every message, so it only puts it aside. Now and then, and whenever somebody looks,
-what was put aside is sorted to its calls; nothing is formatted or decoded before somebody looks.
+what was put aside is sorted to its calls; nothing is decoded before somebody looks.
 An INVITE that was refused before there was a leg leaves a ladder that nobody ends: those are swept,
 and past `_MAX_CALLS` none is opened.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -20,7 +22,7 @@ import msgspec
 from cicswitch.core.timers import Timer, TimerWheel
 from cicswitch.sip.flow import Flow
 
-__all__ = ["Ladder", "Step", "parse_ladder"]
+__all__ = ["Ladder", "Step", "pack", "parse_ladder", "step_of"]
 
 _LINGER_S: Final = 5.0
 _MAX_STEPS: Final = 500
@@ -29,9 +31,21 @@ _SWEEP_S: Final = 10.0
 _SORT_AT: Final = 256
 """Messages put aside at most."""
 
-_Row = tuple[float, str, str, bytes, bytes, bool]
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(list[_Row]).decode
+_decode: Final = msgspec.msgpack.Decoder(list[tuple[float, str, str, bytes, bytes, bool]]).decode
+_time: Final = struct.Struct(">2xd").unpack_from
+"""When a packed step was: behind the marks of a list of six and of a number."""
+
+
+def _built() -> Callable[[bytes, float, str, str], tuple[bytes, bytes] | None] | None:
+    try:
+        from cicswitch.sip import _scan
+    except ImportError:
+        return None
+    return _scan.step
+
+
+_scan_step: Final = _built()
 
 
 class Step:
@@ -48,6 +62,23 @@ class Step:
         self.line = line
         self.cseq = cseq
         self.sdp = sdp
+
+
+def step_of(data: bytes, at: float, direction: str, peer: str) -> tuple[bytes, bytes]:
+    """The Call-ID of a message, and its step, packed; what `_scan.c` does for plain messages."""
+    found = data.find(b"\nCall-ID: ")
+    call_id = data[found + 10 : data.find(b"\r", found)] if found >= 0 else _call_id(data)
+    found = data.find(b"\nCSeq: ")
+    cseq = data[found + 7 : data.find(b"\r", found)] if found >= 0 else b""
+    line = data[: data.find(b"\r")]
+    return call_id, _encode((at, direction, peer, line, cseq, data[-4:] != b"\r\n\r\n"))
+
+
+def pack(steps: list[bytes]) -> bytes:
+    """Packed steps as a ladder, for `parse_ladder`: a list in msgpack."""
+    count = len(steps)
+    head = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return head + b"".join(steps)
 
 
 def parse_ladder(data: bytes) -> list[Step]:
@@ -72,14 +103,14 @@ class Ladder:
         self,
         wheel: TimerWheel,
         clock: Callable[[], float],
-        keep: Callable[[float, str, str, list[_Row]], None],
+        keep: Callable[[float, str, str, bytes], None],
         live: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._wheel = wheel
         self._clock = clock
         self._keep = keep
         self._live = live
-        self._calls: dict[bytes, list[_Row]] = {}
+        self._calls: dict[bytes, list[bytes]] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
         self._aside: list[tuple[float, str, list[tuple[Flow, bytes]]]] = []
         self._waiting = 0
@@ -103,36 +134,23 @@ class Ladder:
     def _take(self, now: float, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
         calls = self._calls
         for flow, data in messages:
-            at = data.find(b"\nCall-ID: ")
-            call_id = data[at + 10 : data.find(b"\r", at)] if at >= 0 else _call_id(data)
-            rows = calls.get(call_id)
-            if rows is None:
+            peer = flow.name
+            found = None if _scan_step is None else _scan_step(data, now, direction, peer)
+            call_id, step = step_of(data, now, direction, peer) if found is None else found
+            steps = calls.get(call_id)
+            if steps is None:
                 if data[:7] != b"INVITE " or not call_id or len(calls) >= _MAX_CALLS:
                     continue
-                rows = calls[call_id] = []
+                calls[call_id] = [step]
                 if self._sweeper is None:
                     self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep)
-            elif len(rows) >= _MAX_STEPS:
-                continue
-            # Nearly always it is the next line.
-            at = data.find(b"\nCSeq: ", max(at, 0))
-            if at < 0:
-                at = data.find(b"\nCSeq: ")
-            rows.append(
-                (
-                    now,
-                    direction,
-                    flow.name,
-                    data[: data.find(b"\r")],
-                    data[at + 7 : data.find(b"\r", at)] if at >= 0 else b"",
-                    data[-4:] != b"\r\n\r\n",
-                )
-            )
+            elif len(steps) < _MAX_STEPS:
+                steps.append(step)
 
     def raw(self, call_id: str) -> bytes:
         """The steps of a call that is in memory, for `parse_ladder`."""
         self._sort()
-        return _encode(self._calls.get(call_id.encode(), []))
+        return pack(self._calls.get(call_id.encode(), []))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""
@@ -160,15 +178,15 @@ class Ladder:
         self._sort()
         owned = {call_id.encode() for call_id in self._live()}
         owned.update(entry[1] for entry in self._ended)
-        for call_id, rows in list(self._calls.items()):
-            if call_id not in owned and (not rows or rows[0][0] < now - _LINGER_S):
+        for call_id, steps in list(self._calls.items()):
+            if call_id not in owned and _time(steps[0])[0] < now - _LINGER_S:
                 del self._calls[call_id]
         self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep) if self._calls else None
 
     def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
-        rows = self._calls.pop(call_id, None)
-        if rows:
-            self._keep(now, interaction, leg, rows)
+        steps = self._calls.pop(call_id, None)
+        if steps:
+            self._keep(now, interaction, leg, pack(steps))
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""

@@ -65,7 +65,7 @@ class SipStack:
         *,
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
-        keep_ladder: Callable[[float, str, str, Sequence[Any]], None],
+        keep_ladder: Callable[[float, str, str, bytes], None],
         resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
