@@ -49,9 +49,13 @@ static void Reader_dealloc(PyObject *object) {
   Py_TYPE(object)->tp_free(object);
 }
 
-static PyObject *Reader_receive(PyObject *object, PyObject *unused) {
+/* receive(batch, flows, make): (flow, data) of what has come is put at the end of `batch`; the flow
+   is the one that `flows` has for the sender's name, else what `make` gives for it. */
+static PyObject *Reader_receive(PyObject *object, PyObject *args) {
   Reader *self = (Reader *)object;
-  (void)unused;
+  PyObject *batch, *flows, *make;
+  if (!PyArg_ParseTuple(args, "O!O!O", &PyList_Type, &batch, &PyDict_Type, &flows, &make))
+    return NULL;
   if (self->space == NULL) {
     PyErr_SetString(PyExc_ValueError, "a reader without a file");
     return NULL;
@@ -72,19 +76,27 @@ static PyObject *Reader_receive(PyObject *object, PyObject *unused) {
       return PyErr_SetFromErrno(PyExc_OSError);
     count = 0;
   }
-  PyObject *found = PyList_New(count);
-  if (found == NULL) return NULL;
   for (int at = 0; at < count; at++) {
-    PyObject *each = Py_BuildValue(
-        "(y#y#)", (char *)&self->names[at], (Py_ssize_t)self->heads[at].msg_hdr.msg_namelen,
-        self->space + (size_t)at * SIZE, (Py_ssize_t)self->heads[at].msg_len);
-    if (each == NULL) {
-      Py_DECREF(found);
-      return NULL;
-    }
-    PyList_SET_ITEM(found, at, each);
+    PyObject *name = PyBytes_FromStringAndSize(
+        (char *)&self->names[at], (Py_ssize_t)self->heads[at].msg_hdr.msg_namelen);
+    if (name == NULL) return NULL;
+    PyObject *flow = PyDict_GetItemWithError(flows, name);
+    if (flow != NULL)
+      Py_INCREF(flow);
+    else if (!PyErr_Occurred())
+      flow = PyObject_CallOneArg(make, name);
+    Py_DECREF(name);
+    PyObject *data = PyBytes_FromStringAndSize(self->space + (size_t)at * SIZE,
+                                               (Py_ssize_t)self->heads[at].msg_len);
+    PyObject *each = flow == NULL || data == NULL ? NULL : PyTuple_Pack(2, flow, data);
+    Py_XDECREF(flow);
+    Py_XDECREF(data);
+    if (each == NULL) return NULL;
+    int failed = PyList_Append(batch, each);
+    Py_DECREF(each);
+    if (failed < 0) return NULL;
   }
-  return found;
+  return PyLong_FromLong(count);
 }
 
 static PyObject *batch_send(PyObject *module, PyObject *args) {
@@ -186,7 +198,7 @@ static PyObject *batch_name(PyObject *module, PyObject *args) {
 }
 
 static PyMethodDef Reader_methods[] = {
-    {"receive", Reader_receive, METH_NOARGS, "What has come: (name, data) of each datagram."},
+    {"receive", Reader_receive, METH_VARARGS, "(flow, data) of what has come, into a list."},
     {NULL, NULL, 0, NULL},
 };
 

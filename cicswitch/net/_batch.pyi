@@ -1,3 +1,7 @@
+from collections.abc import Callable
+
+from cicswitch.sip.flow import Flow
+
 MOST: int
 """Datagrams of one call, at most."""
 
@@ -5,10 +9,18 @@ class Reader:
     """Reads a UDP socket that does not block."""
 
     def __init__(self, file: int, /) -> None: ...
-    def receive(self) -> list[tuple[bytes, bytes]]:
-        """What has come, up to `MOST`: the sender's name (a sockaddr) and the data of each.
+    def receive(
+        self,
+        batch: list[tuple[Flow, bytes]],
+        flows: dict[bytes, Flow],
+        make: Callable[[bytes], Flow],
+        /,
+    ) -> int:
+        """Put what has come, up to `MOST`, at the end of `batch`: flow and data of each; how many.
 
-        Fewer: there is no more. Raises `OSError` for what the kernel reports of the socket.
+        The flow is that of the sender's name (a sockaddr) in `flows`, else what `make` gives for
+        it. Fewer than `MOST`: there is no more. Raises `OSError` for what the kernel reports of the
+        socket.
         """
 
 def send(file: int, messages: list[tuple[bytes, bytes]], /) -> list[tuple[int, int]]:

@@ -76,10 +76,12 @@ class Datagrams:
         self._sock = sock
         self._owner = owner
         self._loop = loop
-        self._flows: dict[tuple[Any, ...] | bytes, Flow] = {}
-        """By what the kernel calls the peer."""
+        self._flows: dict[tuple[Any, ...], Flow] = {}
+        """By what Python calls the peer."""
+        self._named: dict[bytes, Flow] = {}
+        """By what the kernel calls it."""
         self._names: dict[tuple[str, int], bytes] = {}
-        """What it calls the peers that are sent to."""
+        """What it calls the peers that are sent to: a flow may be made for one message."""
         self._reader = _batch.Reader(sock.fileno()) if BUILT else None
         self._woke_at = 0.0
         self._in_a_row = 0
@@ -141,23 +143,18 @@ class Datagrams:
     def _receive(self, batch: list[tuple[Flow, bytes]]) -> int:
         """Read what has come into `batch`, many at a time; how often the kernel reported an
         error."""
-        reader, flows = self._reader, self._flows
+        reader, named, make = self._reader, self._named, self._flow_named
         assert reader is not None
         failed = 0
         while len(batch) < _BATCH:
             try:
-                found = reader.receive()
+                found = reader.receive(batch, named, make)
             except OSError as error:
                 failed += 1
                 if self._reported(error, failed):
                     break
                 continue
-            for name, data in found:
-                flow = flows.get(name)
-                if flow is None:
-                    flow = self._flow(name, _batch.address(name))
-                batch.append((flow, data))
-            if len(found) < _batch.MOST:
+            if found < _batch.MOST:
                 self._more, self._emptied_at = False, self._owner.now()
                 break
         return failed
@@ -189,11 +186,19 @@ class Datagrams:
         log.debug("udp_error", listener=self.listener.id, error=str(error))
         return failed >= _BATCH
 
-    def _flow(self, name: tuple[Any, ...] | bytes, remote: tuple[str, int]) -> Flow:
+    def _flow(self, name: tuple[Any, ...], remote: tuple[str, int]) -> Flow:
         flows = self._flows
         if len(flows) >= _FLOWS:
             flows.clear()
         flow = flows[name] = Flow(self.listener, remote)
+        return flow
+
+    def _flow_named(self, name: bytes) -> Flow:
+        named = self._named
+        if len(named) >= _FLOWS:
+            named.clear()
+        flow = named[name] = Flow(self.listener, _batch.address(name))
+        flow.address = name
         return flow
 
     def behind(self, now: float) -> float:
@@ -213,7 +218,7 @@ class Datagrams:
                 self._send(data, flow)
             return
         try:
-            messages = [(self._name(flow.remote), data) for data, flow in outgoing]
+            messages = [(flow.address or self._name(flow), data) for data, flow in outgoing]
         except ValueError:  # one of them is a host with a name: its own way to fail
             for data, flow in outgoing:
                 self._send(data, flow)
@@ -225,13 +230,14 @@ class Datagrams:
         for index, number in _batch.send(file, messages):
             self._unsent(OSError(number, os.strerror(number)), outgoing[index][1])
 
-    def _name(self, remote: tuple[str, int]) -> bytes:
-        names = self._names
+    def _name(self, flow: Flow) -> bytes:
+        names, remote = self._names, flow.remote
         name = names.get(remote)
         if name is None:
             if len(names) >= _FLOWS:
                 names.clear()
             name = names[remote] = _batch.name(self._sock.family, *remote)
+        flow.address = name
         return name
 
     def _send(self, data: bytes, flow: Flow) -> None:

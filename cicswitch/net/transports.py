@@ -102,7 +102,8 @@ class SipTransports:
         self.failed = failed
         self._max_connections = max_connections
         self._idle_s = idle_s
-        self._datagrams: dict[Listener, Datagrams] = {}
+        self.datagrams: dict[Listener, Datagrams] = {}
+        """The UDP sockets, for who sends much."""
         self._in_use = in_use
         self._servers: list[asyncio.Server] = []
         self._streams: dict[int, _Stream] = {}
@@ -137,7 +138,7 @@ class SipTransports:
         )
         loop = asyncio.get_running_loop()
         if transport == "udp":
-            self._datagrams[listener] = Datagrams(listener, sock, self, loop)
+            self.datagrams[listener] = Datagrams(listener, sock, self, loop)
         else:
             server = await loop.create_server(lambda: _Stream(self, listener), sock=sock)
             self._servers.append(server)
@@ -147,7 +148,7 @@ class SipTransports:
 
     def send(self, flow: Flow, data: bytes) -> None:
         """Send one message; a stream that is not open yet is opened."""
-        datagrams = self._datagrams.get(flow.listener)
+        datagrams = self.datagrams.get(flow.listener)
         if datagrams is not None:
             datagrams.send(data, flow)
             return
@@ -249,7 +250,7 @@ class SipTransports:
 
     def behind(self, now: float) -> float:
         """For how many seconds the UDP listener that is worst off has not been read to the end."""
-        return max((datagrams.behind(now) for datagrams in self._datagrams.values()), default=0.0)
+        return max((datagrams.behind(now) for datagrams in self.datagrams.values()), default=0.0)
 
     @property
     def connections(self) -> int:
@@ -268,8 +269,8 @@ class SipTransports:
         for stream in list(self._streams.values()):
             if stream.transport is not None:
                 stream.transport.close()
-        for datagrams in self._datagrams.values():
+        for datagrams in self.datagrams.values():
             datagrams.close()
         self._servers.clear()
-        self._datagrams.clear()
+        self.datagrams.clear()
         await asyncio.sleep(0)

@@ -47,10 +47,11 @@ class Flow:
 
     `remote` is (host, port). `connection` is the shell's id of a stream connection; None on a
     stream means "open one, or use one that is open, to `remote`", and is always None on UDP.
-    `name` is the peer in words, for people.
+    `name` is the peer in words, for people; `address` what the kernel calls it, once the shell has
+    written it there.
     """
 
-    __slots__ = ("connection", "listener", "name", "remote")
+    __slots__ = ("address", "connection", "listener", "name", "remote")
 
     def __init__(
         self, listener: Listener, remote: tuple[str, int], connection: int | None = None
@@ -59,6 +60,7 @@ class Flow:
         self.remote = remote
         self.connection = connection
         self.name = f"{listener.transport} {remote[0]}:{remote[1]}"
+        self.address = b""
 
     @property
     def transport(self) -> str:

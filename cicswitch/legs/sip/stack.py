@@ -233,13 +233,17 @@ class SipStack:
             return
         self._pumping = True
         self.now = self._clock.now()
-        agent, send = self.agent, self.transports.send
+        agent, send, datagrams = self.agent, self.transports.send, self.transports.datagrams
         try:
             while True:
                 acted = self._act_on_events()
                 outputs = agent.take_outputs()
                 for flow, data in outputs:
-                    send(flow, data)
+                    socket = datagrams.get(flow.listener)
+                    if socket is not None:
+                        socket.send(data, flow)
+                    else:
+                        send(flow, data)
                 if not acted and not outputs:
                     break
         finally:
