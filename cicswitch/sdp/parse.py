@@ -86,7 +86,7 @@ def parse_sdp(body: bytes) -> Description:
 
 def _plain(head: str, port: str, tail: str) -> Description:
     """One audio stream: all calls of a peer have the same `tail`, so it is read once."""
-    description = _walk(head)
+    description = _session(head)
     read = _audio(tail)
     media = Media("audio", _port(port), read.profile, read.formats, read.host or description.host)
     media.direction, media.ptime = read.direction, read.ptime
@@ -94,6 +94,27 @@ def _plain(head: str, port: str, tail: str) -> Description:
     media.text = tail
     description.media.append(media)
     return description
+
+
+def _session(head: str) -> Description:
+    """What comes before: only o= differs from call to call, so the rest is read once."""
+    start = head.find("\r\no=")
+    end = head.find("\r\n", start + 2)
+    origin = head[start + 4 : end]
+    if start < 0 or end < 0 or not origin or "\n" in origin or len(head) > 1024:
+        return _walk(head)
+    read = _rest(head[: start + 4], head[end:])
+    if read.origin != "-":
+        return _walk(head)  # which has several
+    description = Description()
+    description.origin = origin
+    description.host, description.direction = read.host, read.direction
+    return description
+
+
+@lru_cache(maxsize=1024)
+def _rest(before: str, behind: str) -> Description:
+    return _walk(f"{before}-{behind}")
 
 
 @lru_cache(maxsize=1024)

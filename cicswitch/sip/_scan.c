@@ -164,11 +164,14 @@ static PyObject *scan_message(PyObject *module, PyObject *const *args, Py_ssize_
     colon = memchr(at, ':', (size_t)(stop - at));
     if (colon == NULL || colon + 2 > stop || colon[1] != ' ' || ++lines >= MAX_LINES) goto odd;
     Part part = {.from = colon + 2, .end = stop};
-    if (part.from < stop && ((unsigned char)part.from[0] <= ' ' || (unsigned char)stop[-1] <= ' '))
+    while (part.from < part.end && part.from[0] == ' ') part.from++;
+    while (part.end > part.from && part.end[-1] == ' ') part.end--;
+    if (part.from < part.end &&
+        ((unsigned char)part.from[0] < ' ' || (unsigned char)part.end[-1] < ' '))
       goto odd;
     Word *word = find(&headers, at, colon - at, args[1]);
     if (word == NULL) goto odd;
-    part.value = value_of(word, part.from, stop - part.from);
+    part.value = value_of(word, part.from, part.end - part.from);
     if (part.value == NULL) goto failed;
     int put = PyDict_SetItem(first, word->name, part.value);
     Py_DECREF(part.value);

@@ -21,7 +21,7 @@ INVITE = (
     b"Via: SIP/2.0/UDP 10.0.0.9:5080;rport;branch=z9hG4bKa;x\r\nMax-Forwards: 70\r\n"
     b'From: "A" <sip:a@10.0.0.9>;tag=a1\r\nTo: <sip:1000@10.0.0.1>\r\n'
     b"Call-ID: c1@10.0.0.9\r\nCSeq: 1 INVITE\r\nContact: <sip:a@10.0.0.9:5080>\r\n"
-    b"Subject: \r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
+    b"Subject: \r\nContent-Type: application/sdp\r\nContent-Length:   5 \r\n\r\nv=0\r\n"
 )
 OK = (
     b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKb\r\n"
