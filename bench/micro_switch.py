@@ -83,7 +83,7 @@ def make(folder: Path, *, queue: bool = False) -> Switch:
     silence: Any = _Silence(switch)
     switch.media = switch.sip.media = switch.conductor.env.media = silence
     switch.sip.sink = switch.conductor
-    switch.sip._interaction_of = switch._interaction_of
+    switch.sip._interaction_of = switch.conductor.interaction_of
     listener = Listener("main", "UDP", "10.0.0.1", 5060)
     endpoint = parse_endpoint("udp:10.0.0.1:5060", ("udp",), 5060)
     switch.sip._listeners.append((endpoint, listener))

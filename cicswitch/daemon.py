@@ -163,7 +163,7 @@ class Switch:
         self.today = Today()
         """Running figures of the day, for live views."""
         self._set_limits(config)
-        self.conductor.subscribers.append(self.today.feed)
+        self.conductor.visitors.append(self.today.feed)
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None
@@ -240,7 +240,7 @@ class Switch:
             await asyncio.to_thread(self._repair_recordings)
         try:
             await self.media.start(self._media_event)
-            await self.sip.start(self.conductor, self._interaction_of)
+            await self.sip.start(self.conductor, self.conductor.interaction_of)
         except (ResourceError, OSError):
             await self._close("failed start")
             raise
@@ -390,10 +390,6 @@ class Switch:
     def _media_event(self, event: Any) -> None:
         self.conductor.post(event)
         self._rearm()
-
-    def _interaction_of(self, leg: str) -> str:
-        call = self.conductor.by_leg.get(leg)
-        return call.id if call is not None else ""
 
     def _quiet(self) -> bool:
         return not self.conductor.calls or self.gate.lag_s < 0.002

@@ -464,9 +464,15 @@ class Engine:
         del self._buckets[leg.number % SWEEPS][leg.number]
         if leg.recording is not None:
             self._finish_recording(leg.recording.recording_id)
-        self._part(leg)
-        self.player.remove(leg)
-        leg.play = leg.digits = None
+        self._touch(leg)
+        partner = leg.partner
+        if partner is not None:
+            leg.partner = partner.partner = None
+            if partner is not leg:
+                self._rewire(partner)
+        if leg.play is not None or leg.digits is not None:
+            self.player.remove(leg)
+            leg.play = leg.digits = None
         if leg.ear is not None:
             leg.ear = None
             self._listener.legs.pop(leg.number, None)

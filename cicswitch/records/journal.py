@@ -10,19 +10,14 @@ from collections.abc import Callable
 import msgspec
 
 from cicswitch.acd.events import AcdEvent, Commanded
-from cicswitch.calls.events import CallEvent, LegDigit
+from cicswitch.calls.events import CallEvent
 
-__all__ = ["Event", "decode_batch", "encode_batch", "is_kept"]
+__all__ = ["Event", "decode_batch", "encode_batch"]
 
 Event = AcdEvent | Commanded | CallEvent
 
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes | str], list[Event]] = msgspec.json.Decoder(list[Event]).decode
-
-
-def is_kept(event: Event) -> bool:
-    """Whether the journal keeps the event. Digits can be secrets and are not kept."""
-    return type(event) is not LegDigit
 
 
 def encode_batch(events: list[Event]) -> bytes:

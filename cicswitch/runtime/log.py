@@ -51,9 +51,12 @@ def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if key not in PERSONAL or not isinstance(value, str):
             continue  # the (host, port) of a peer in the network
-        kind, colon, number = value.rpartition(":")
-        if key != "peer" or kind == "device":  # a peer is a trunk's name or `device:NUMBER`
-            event[key] = kind + colon + redacted(number)
+        if ":" in value:
+            kind, _, number = value.rpartition(":")
+            if key != "peer" or kind == "device":  # a peer is a trunk's name or `device:NUMBER`
+                event[key] = f"{kind}:{redacted(number)}"
+        elif key != "peer" and len(value) > 4:
+            event[key] = redacted(value)
     return event
 
 
@@ -247,8 +250,10 @@ class JsonLogger:
 
     def info(self, event: str, **values: Any) -> None:
         """What an operator may want to see."""
-        if self._output.level <= 20:
-            self._write("info", event, values)
+        output = self._output  # the way of most lines, so without another call
+        if output.level <= 20:
+            urgent = "exc_info" in values
+            output.put((time.time_ns(), "info", event, self._context, values), urgent=urgent)
 
     def warning(self, event: str, **values: Any) -> None:
         """What an operator should see."""

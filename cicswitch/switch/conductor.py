@@ -53,6 +53,21 @@ __all__ = ["Conductor"]
 log = structlog.get_logger("switch")
 
 _NEVER: Final = float("inf")
+_VISITS: Final = frozenset(
+    (
+        acd_events.InteractionQueued,
+        acd_events.InteractionConnected,
+        acd_events.InteractionLeft,
+        acd_events.InteractionMoved,
+    )
+)
+_OF_MEDIA: Final = frozenset(
+    (
+        *(ports.MediaDtmf, ports.PlayFinished, ports.MediaTimeout, ports.RecordingClosed),
+        *(ports.MediaLegClosed, ports.MediaWorkerLost),
+    )
+)
+"""What the media plane says is for the conductor; the journal has what it makes of it."""
 
 
 class Conductor:
@@ -68,7 +83,9 @@ class Conductor:
         self._defined: dict[str, acd.DefineAgent] = {}
         self.calls: dict[str, Call] = {}
         self.by_leg: dict[str, Call] = {}
-        self.subscribers: list[Callable[[Event], None]] = [self.estimator.feed]
+        self.subscribers: list[Callable[[Event], None]] = []
+        self.visitors: list[Callable[[Event], None]] = [self.estimator.feed]
+        """Subscribers to how it goes with those who wait: the events of `_VISITS` only."""
         self.on_call: Callable[[Call], None] | None = None
         self.on_empty: Callable[[], None] | None = None
         """Called when the last call has ended."""
@@ -88,7 +105,7 @@ class Conductor:
         self.queueing = Queueing(self)
         self.previews = Previews(self)
         self.callbacks = Callbacks(self)
-        self.subscribers.append(self.callbacks.feed)
+        self.visitors.append(self.callbacks.feed)
         self.waiting = Waiting(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
@@ -250,12 +267,15 @@ class Conductor:
     def emit(self, event: Event) -> None:
         """Journal an event and tell the subscribers."""
         self.env.journal.append(event)
+        if type(event) in _VISITS:
+            for visitor in self.visitors:
+                visitor(event)
         for subscriber in self.subscribers:
             subscriber(event)
 
     def _dispatch(self, event: Any) -> None:
         kind = type(event)
-        if kind.__module__ != "cicswitch.ports":
+        if kind not in _OF_MEDIA:
             self.emit(event)
         handler = self._handlers.get(kind)
         if handler is None:
@@ -354,6 +374,11 @@ class Conductor:
         except CommandError:
             return  # offline or busy: nothing to keep him from
         self.seized[leg] = agent
+
+    def interaction_of(self, leg: str) -> str:
+        """The interaction that a leg belongs to; empty if there is none any more."""
+        call = self.by_leg.get(leg)
+        return call.id if call is not None else ""
 
     def end(self, call: Call, reason: Reason) -> None:
         """End a call from our side."""
