@@ -270,45 +270,44 @@ static char *put(char *out, int small, int large, const char *from, Py_ssize_t l
   return out + length;
 }
 
-PyDoc_STRVAR(step_doc, "See _scan.pyi.");
-
-static PyObject *scan_step(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  (void)module;
-  if (count != 4 || !PyBytes_Check(args[0])) {
-    PyErr_SetString(PyExc_TypeError, "expected (data, at, direction, peer)");
-    return NULL;
-  }
-  double at = PyFloat_AsDouble(args[1]);
-  if (at == -1.0 && PyErr_Occurred()) return NULL;
-  Py_ssize_t direction_size, peer_size;
-  const char *direction = PyUnicode_AsUTF8AndSize(args[2], &direction_size);
-  const char *peer = PyUnicode_AsUTF8AndSize(args[3], &peer_size);
-  if (direction == NULL || peer == NULL) return NULL;
-  const char *data = PyBytes_AS_STRING(args[0]);
-  Py_ssize_t size = PyBytes_GET_SIZE(args[0]);
-  const char *end = data + size, *call = NULL, *cseq = NULL;
+/* Put one message's step at the end of its ladder; 0 if it is not plain or its call not known. */
+static int one_step(PyObject *calls, PyObject *message, double at, const char *direction,
+                    Py_ssize_t direction_size, const char *peer, Py_ssize_t peer_size, int most) {
+  const char *data = PyBytes_AS_STRING(message);
+  Py_ssize_t size = PyBytes_GET_SIZE(message);
+  const char *end = data + size, *call = NULL, *cseq = NULL, *next = data;
   const char *line_end = memchr(data, '\r', (size_t)size);
-  const char *next = data;
   while ((call == NULL || cseq == NULL) &&
          (next = memchr(next, '\n', (size_t)(end - next))) != NULL) {
     next++;
     if (call == NULL && end - next > 9 && memcmp(next, "Call-ID: ", 9) == 0) call = next + 9;
     if (cseq == NULL && end - next > 6 && memcmp(next, "CSeq: ", 6) == 0) cseq = next + 6;
   }
-  if (call == NULL || cseq == NULL) Py_RETURN_NONE;
+  if (call == NULL || cseq == NULL) return 0;
   const char *call_end = memchr(call, '\r', (size_t)(end - call));
   const char *cseq_end = memchr(cseq, '\r', (size_t)(end - cseq));
-  if (line_end == NULL || call_end == NULL || cseq_end == NULL || size > MAX_MESSAGE - 1 ||
-      direction_size > 31 || peer_size > 255)
-    Py_RETURN_NONE;
+  if (line_end == NULL || call_end == NULL || cseq_end == NULL || size >= MAX_MESSAGE) return 0;
+
+  PyObject *key = PyBytes_FromStringAndSize(call, call_end - call);
+  if (key == NULL) return -1;
+  PyObject *ladder = PyDict_GetItemWithError(calls, key);
+  Py_DECREF(key);
+  if (ladder == NULL) return PyErr_Occurred() ? -1 : 0;
+  Py_ssize_t before = PyByteArray_Check(ladder) ? PyByteArray_GET_SIZE(ladder) : 0;
+  if (before < 3) return 0;
+  unsigned char *head = (unsigned char *)PyByteArray_AS_STRING(ladder);
+  int steps = head[1] << 8 | head[2];
+  if (steps >= most) return 1;
 
   /* As `ladder.py` says it in msgpack: a list of six. */
   Py_ssize_t line_size = line_end - data, cseq_size = cseq_end - cseq;
-  PyObject *row = PyBytes_FromStringAndSize(
-      NULL, 12 + direction_size + (peer_size < 32 ? 1 : 2) + peer_size +
-                (line_size < 256 ? 2 : 3) + line_size + (cseq_size < 256 ? 2 : 3) + cseq_size);
-  if (row == NULL) return NULL;
-  char *out = PyBytes_AS_STRING(row);
+  Py_ssize_t more = 12 + direction_size + (peer_size < 32 ? 1 : 2) + peer_size +
+                    (line_size < 256 ? 2 : 3) + line_size + (cseq_size < 256 ? 2 : 3) + cseq_size;
+  if (PyByteArray_Resize(ladder, before + more) < 0) return -1;
+  char *out = PyByteArray_AS_STRING(ladder);
+  out[1] = (char)((steps + 1) >> 8);
+  out[2] = (char)(steps + 1);
+  out += before;
   uint64_t bits;
   memcpy(&bits, &at, 8);
   *out++ = (char)0x96;
@@ -326,17 +325,56 @@ static PyObject *scan_step(PyObject *module, PyObject *const *args, Py_ssize_t c
   }
   out = put(out, 0xc4, 0xc5, data, line_size);
   out = put(out, 0xc4, 0xc5, cseq, cseq_size);
-  *out = (char)(size >= 4 && memcmp(end - 4, "\r\n\r\n", 4) == 0 ? 0xc2 : 0xc3);
-  PyObject *call_id = PyBytes_FromStringAndSize(call, call_end - call);
-  PyObject *made = call_id == NULL ? NULL : PyTuple_Pack(2, call_id, row);
-  Py_XDECREF(call_id);
-  Py_DECREF(row);
-  return made;
+  *out = (char)(memcmp(end - 4, "\r\n\r\n", 4) == 0 ? 0xc2 : 0xc3);
+  return 1;
+}
+
+PyDoc_STRVAR(steps_doc, "See _scan.pyi.");
+
+static PyObject *scan_steps(PyObject *module, PyObject *args) {
+  PyObject *calls, *messages;
+  Py_ssize_t start, direction_size, peer_size = 0;
+  double at;
+  const char *direction, *peer = NULL;
+  int most;
+  (void)module;
+  if (!PyArg_ParseTuple(args, "O!O!nds#i", &PyDict_Type, &calls, &PyList_Type, &messages, &start,
+                        &at, &direction, &direction_size, &most))
+    return NULL;
+  PyObject *known = NULL, *name = NULL; /* the flow of the message before, and its name */
+  int taken = 1;
+  while (start >= 0 && start < PyList_GET_SIZE(messages)) {
+    PyObject *each = PyList_GET_ITEM(messages, start);
+    if (!PyTuple_Check(each) || PyTuple_GET_SIZE(each) != 2 ||
+        !PyBytes_Check(PyTuple_GET_ITEM(each, 1))) {
+      PyErr_SetString(PyExc_TypeError, "expected (flow, data)");
+      taken = -1;
+      break;
+    }
+    PyObject *flow = PyTuple_GET_ITEM(each, 0);
+    if (flow != known) {
+      Py_XDECREF(name);
+      name = PyObject_GetAttrString(flow, "name");
+      peer = name == NULL ? NULL : PyUnicode_AsUTF8AndSize(name, &peer_size);
+      if (peer == NULL) {
+        taken = -1;
+        break;
+      }
+      known = flow;
+    }
+    if (direction_size > 31 || peer_size > 255) break;
+    taken = one_step(calls, PyTuple_GET_ITEM(each, 1), at, direction, direction_size, peer,
+                     peer_size, most);
+    if (taken <= 0) break;
+    start++;
+  }
+  Py_XDECREF(name);
+  return taken < 0 ? NULL : PyLong_FromSsize_t(start);
 }
 
 static PyMethodDef functions[] = {
     {"message", (PyCFunction)(void (*)(void))scan_message, METH_FASTCALL, message_doc},
-    {"step", (PyCFunction)(void (*)(void))scan_step, METH_FASTCALL, step_doc},
+    {"steps", scan_steps, METH_VARARGS, steps_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,5 +1,7 @@
 from collections.abc import Set
 
+from cicswitch.sip.flow import Flow
+
 Parts = tuple[int, str, str, int, str, str, str, str, str, str, str, str, dict[str, str], bytes]
 
 def message(data: bytes, names: Set[str], methods: Set[str], /) -> Parts | None:
@@ -11,5 +13,17 @@ def message(data: bytes, names: Set[str], methods: Set[str], /) -> Parts | None:
     spelled as in `names`.
     """
 
-def step(data: bytes, at: float, direction: str, peer: str, /) -> tuple[bytes, bytes] | None:
-    """The Call-ID of a message, and its step of a ladder in msgpack; None if it is not plain."""
+def steps(
+    calls: dict[bytes, bytearray],
+    messages: list[tuple[Flow, bytes]],
+    start: int,
+    at: float,
+    direction: str,
+    most: int,
+    /,
+) -> int:
+    """Put the step of each message from `start` on at the end of its call's ladder.
+
+    The index of the first message that is not plain, or whose Call-ID `calls` has not; how many
+    messages there are if all were taken. A ladder has `most` steps at most.
+    """

@@ -6,7 +6,7 @@ import pytest
 
 from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip import ladder as module
-from cicswitch.legs.sip.ladder import Ladder, pack, parse_ladder, step_of
+from cicswitch.legs.sip.ladder import Ladder, add_step, parse_ladder, step_of
 from cicswitch.sip.flow import Flow, Listener
 
 FLOW = Flow(Listener("udp", "UDP", "127.0.0.1", 5060), ("127.0.0.2", 5060))
@@ -74,8 +74,32 @@ def test_a_flood_opens_no_more_ladders_than_there_may_be(monkeypatch: pytest.Mon
     assert len(taps.ladder) == 10
 
 
-@pytest.mark.parametrize("count", [0, 1, 15, 16, 500])
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 300, 500])
 def test_a_ladder_of_any_length_is_read_again(count: int) -> None:
     data = b"BYE sip:1 SIP/2.0\r\nCall-ID: c\r\nCSeq: 2 BYE\r\n\r\n"
-    steps = [step_of(data, float(at), "in", "UDP a:1")[1] for at in range(count)]
-    assert [step.at for step in parse_ladder(pack(steps))] == [float(at) for at in range(count)]
+    ladder = bytearray(b"\xdc\0\0")
+    for at in range(count):
+        add_step(ladder, step_of(data, float(at), "in", "UDP a:1")[1])
+    assert [step.at for step in parse_ladder(ladder)] == [float(at) for at in range(count)]
+
+
+def test_a_ladder_ends_after_500_steps_and_knows_its_first() -> None:
+    taps = Taps()
+    taps.live = ["talk"]
+    for number in range(600):
+        taps.now = 100.0 + number
+        taps.see("talk")
+    steps = parse_ladder(taps.ladder.raw("talk"))
+    assert [step.at for step in steps] == [100.0 + number for number in range(500)]
+    assert parse_ladder(taps.ladder.raw("nobody")) == []
+
+
+def test_messages_of_a_batch_keep_their_order_whatever_they_look_like() -> None:
+    taps = Taps()
+    odd = b"CANCEL sip:1 SIP/2.0\r\ni: c\r\nCSeq: 1 CANCEL\r\n\r\n"
+    bye = b"BYE sip:1 SIP/2.0\r\nCall-ID: c\r\nCSeq: 2 BYE\r\n\r\n"
+    batch = [invite("c"), bye, invite("d"), odd, bye.replace(b": c", b": e"), bye]
+    taps.ladder.tap("in", [(FLOW, data) for data in batch])
+    lines = [step.line.split()[0] for step in parse_ladder(taps.ladder.raw("c"))]
+    assert lines == ["INVITE", "BYE", "CANCEL", "BYE"]
+    assert len(taps.ladder) == 2

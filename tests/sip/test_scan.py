@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cicswitch.legs.sip.ladder import pack, parse_ladder, step_of
+from cicswitch.legs.sip.ladder import parse_ladder, step_of
+from cicswitch.sip.flow import Flow, Listener
 from cicswitch.sip.message import Message, ParseError, Request
 from cicswitch.sip.names import SPELLED
 from cicswitch.sip.parse import parse, parse_closely
 
 _scan = pytest.importorskip("cicswitch.sip._scan", reason="_scan.c is not built here")
+FLOW = Flow(Listener("u", "UDP", "10.0.0.1", 5060), ("10.0.0.2", 5060))
 METHODS = frozenset({"INVITE", "ACK", "BYE", "OPTIONS"})
 
 INVITE = (
@@ -46,6 +48,20 @@ def seen(data: bytes, how: Any) -> dict[str, Any] | str:
     return {name: getattr(message, name) for name in names} | {"type": type(message)}
 
 
+def step_by_c(data: bytes, peer: str) -> bytes | None:
+    flow = Flow(FLOW.listener, FLOW.remote)
+    flow.name = peer
+    call_id = step_of(data, 12.5, "in", peer)[0]
+    calls = {call_id: bytearray(b"\xdc\x01\xff")}
+    taken = _scan.steps(calls, [(flow, data)], 0, 12.5, "in", 513)
+    if not taken:
+        assert calls == {call_id: bytearray(b"\xdc\x01\xff")}
+        return None
+    assert calls[call_id][:3] == b"\xdc\x02\x00"
+    assert _scan.steps(calls, [(flow, data)] * 3, 1, 12.5, "in", 512) == 3
+    return bytes(calls[call_id][3:])
+
+
 @pytest.mark.parametrize("data", [INVITE, OK, INVITE.replace(b"INVITE", b"ACK")])
 def test_plain_messages_are_taken_by_c(data: bytes) -> None:
     for _ in range(2):  # the second time it knows the values
@@ -61,8 +77,7 @@ def test_c_and_python_see_the_same_message(draw: st.DataObject) -> None:
         cut = draw.draw(st.integers(0, 12))
         data = data[:at] + draw.draw(st.sampled_from(PIECES)) + data[at + cut :]
     assert seen(data, parse) == seen(data, parse_closely)
-    step = _scan.step(data, 12.5, "in", "UDP h:1")
-    assert step in (None, step_of(data, 12.5, "in", "UDP h:1"))
+    assert step_by_c(data, "UDP h:1") in (None, step_of(data, 12.5, "in", "UDP h:1")[1])
 
 
 @pytest.mark.parametrize("name", [b"v", b"via", b"X-Unheard-Of", b"V" * 200])
@@ -84,20 +99,23 @@ def test_more_names_than_c_keeps_are_left_to_python() -> None:
 @pytest.mark.parametrize("size", [1, 31, 32, 200, 255, 256, 3000])
 def test_steps_of_any_length_are_packed_as_msgpack_says(size: int) -> None:
     data = OK.replace(b"OK", b"O" * size).replace(b"4711", b"1" * size)
+    made = b""
     for peer in ("UDP h:1", "P" * min(size, 255)):
-        made = _scan.step(data, 1.5, "out", peer)
-        assert made == step_of(data, 1.5, "out", peer)
-    (step,) = parse_ladder(pack([made[1]]))
-    assert (step.at, step.direction, step.sdp) == (1.5, "out", False)
+        made = step_of(data, 12.5, "in", peer)[1]
+        assert step_by_c(data, peer) == made
+    (step,) = parse_ladder(b"\x91" + made)
+    assert (step.at, step.direction, step.sdp) == (12.5, "in", False)
     assert step.line == "SIP/2.0 200 " + "O" * size
 
 
 def test_c_refuses_what_are_no_bytes() -> None:
-    for call in (_scan.message, _scan.step):
-        with pytest.raises(TypeError):
-            call("text")
     with pytest.raises(TypeError):
-        _scan.step(INVITE, "now", "in", "peer")
+        _scan.message("text")
+    for batch in ([INVITE], [(FLOW, "text")], [(FLOW,)], "text"):
+        with pytest.raises(TypeError):
+            _scan.steps({}, batch, 0, 1.0, "in", 500)
+    with pytest.raises(AttributeError):
+        _scan.steps({}, [(None, INVITE)], 0, 1.0, "in", 500)
     for data in (b"", b"\r\n\r\n", b"\r\n", b"\n", b"A\r\n\r\n", b"\x00" * 70_000):
         assert _scan.message(data, SPELLED, METHODS) is None
-        assert _scan.step(data, 1.0, "in", "peer") is None
+        assert step_by_c(data, "peer") is None

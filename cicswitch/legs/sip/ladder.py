@@ -1,6 +1,6 @@
 """The SIP messages of each call, a step each, for `cicswitch trace`.
 
-While a call lives its steps are in memory, some 150 bytes each, packed as they will be stored; a
+While a call lives its steps are in memory, some 110 bytes each, packed as they will be stored; a
 few seconds after its end they go to the store. Bodies and headers are not kept, so nothing secret
 is.
 
@@ -22,7 +22,7 @@ import msgspec
 from cicswitch.core.timers import Timer, TimerWheel
 from cicswitch.sip.flow import Flow
 
-__all__ = ["Ladder", "Step", "pack", "parse_ladder", "step_of"]
+__all__ = ["Ladder", "Step", "add_step", "parse_ladder", "step_of"]
 
 _LINGER_S: Final = 5.0
 _MAX_STEPS: Final = 500
@@ -31,21 +31,25 @@ _SWEEP_S: Final = 10.0
 _SORT_AT: Final = 256
 """Messages put aside at most."""
 
+_EMPTY: Final = b"\xdc\x00\x00"
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[tuple[float, str, str, bytes, bytes, bool]]).decode
-_time: Final = struct.Struct(">2xd").unpack_from
-"""When a packed step was: behind the marks of a list of six and of a number."""
+_time: Final = struct.Struct(">5xd").unpack_from
+"""When the first step of a ladder was: behind the marks of two lists and of a number."""
 
 
-def _built() -> Callable[[bytes, float, str, str], tuple[bytes, bytes] | None] | None:
+_Messages = list[tuple[Flow, bytes]]
+
+
+def _built() -> Callable[[dict[bytes, bytearray], _Messages, int, float, str, int], int] | None:
     try:
         from cicswitch.sip import _scan
     except ImportError:
         return None
-    return _scan.step
+    return _scan.steps
 
 
-_scan_step: Final = _built()
+_scan_steps: Final = _built()
 
 
 class Step:
@@ -74,14 +78,15 @@ def step_of(data: bytes, at: float, direction: str, peer: str) -> tuple[bytes, b
     return call_id, _encode((at, direction, peer, line, cseq, data[-4:] != b"\r\n\r\n"))
 
 
-def pack(steps: list[bytes]) -> bytes:
-    """Packed steps as a ladder, for `parse_ladder`: a list in msgpack."""
-    count = len(steps)
-    head = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
-    return head + b"".join(steps)
+def add_step(ladder: bytearray, step: bytes) -> None:
+    """Put a packed step at the end of a ladder: a list in msgpack, its length in 16 bits."""
+    count = (ladder[1] << 8 | ladder[2]) + 1
+    if count <= _MAX_STEPS:
+        ladder[1], ladder[2] = count >> 8, count & 0xFF
+        ladder += step
 
 
-def parse_ladder(data: bytes) -> list[Step]:
+def parse_ladder(data: bytes | bytearray) -> list[Step]:
     """The steps in what a ladder kept. Raises `msgspec.DecodeError` for anything else."""
     return [
         Step(
@@ -110,7 +115,7 @@ class Ladder:
         self._clock = clock
         self._keep = keep
         self._live = live
-        self._calls: dict[bytes, list[bytes]] = {}
+        self._calls: dict[bytes, bytearray] = {}
         self._ended: deque[tuple[float, bytes, str, str]] = deque()
         self._aside: list[tuple[float, str, list[tuple[Flow, bytes]]]] = []
         self._waiting = 0
@@ -132,25 +137,28 @@ class Ladder:
             self._take(now, direction, messages)
 
     def _take(self, now: float, direction: str, messages: list[tuple[Flow, bytes]]) -> None:
-        calls = self._calls
-        for flow, data in messages:
-            peer = flow.name
-            found = None if _scan_step is None else _scan_step(data, now, direction, peer)
-            call_id, step = step_of(data, now, direction, peer) if found is None else found
-            steps = calls.get(call_id)
-            if steps is None:
+        calls, start = self._calls, 0
+        while True:
+            if _scan_steps is not None:
+                start = _scan_steps(calls, messages, start, now, direction, _MAX_STEPS)
+            if start >= len(messages):
+                return
+            flow, data = messages[start]
+            start += 1
+            call_id, step = step_of(data, now, direction, flow.name)
+            ladder = calls.get(call_id)
+            if ladder is None:
                 if data[:7] != b"INVITE " or not call_id or len(calls) >= _MAX_CALLS:
                     continue
-                calls[call_id] = [step]
+                ladder = calls[call_id] = bytearray(_EMPTY)
                 if self._sweeper is None:
                     self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep)
-            elif len(steps) < _MAX_STEPS:
-                steps.append(step)
+            add_step(ladder, step)
 
     def raw(self, call_id: str) -> bytes:
         """The steps of a call that is in memory, for `parse_ladder`."""
         self._sort()
-        return pack(self._calls.get(call_id.encode(), []))
+        return bytes(self._calls.get(call_id.encode(), _EMPTY))
 
     def ended(self, call_id: str, interaction: str, leg: str) -> None:
         """The leg is over; what follows its end within seconds still belongs to it."""
@@ -178,15 +186,15 @@ class Ladder:
         self._sort()
         owned = {call_id.encode() for call_id in self._live()}
         owned.update(entry[1] for entry in self._ended)
-        for call_id, steps in list(self._calls.items()):
-            if call_id not in owned and _time(steps[0])[0] < now - _LINGER_S:
+        for call_id, ladder in list(self._calls.items()):
+            if call_id not in owned and _time(ladder)[0] < now - _LINGER_S:
                 del self._calls[call_id]
         self._sweeper = self._wheel.at(now + _SWEEP_S, self._sweep) if self._calls else None
 
     def _close(self, now: float, call_id: bytes, interaction: str, leg: str) -> None:
-        steps = self._calls.pop(call_id, None)
-        if steps:
-            self._keep(now, interaction, leg, pack(steps))
+        ladder = self._calls.pop(call_id, None)
+        if ladder is not None:
+            self._keep(now, interaction, leg, bytes(ladder))
 
     def flush(self) -> None:
         """Keep what is left, at the end of the process."""
