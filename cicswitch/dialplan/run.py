@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from cicswitch.dialplan.actions import (
@@ -386,7 +387,17 @@ class Run:
     def _text(self, text: str) -> str:
         if "{" not in text:
             return text
-        return _VARIABLE.sub(lambda match: self.variables.get(match[1], ""), text)
+        pieces = _pieces(text)
+        out = pieces[0]
+        for at in range(1, len(pieces), 2):
+            out += self.variables.get(pieces[at], "") + pieces[at + 1]
+        return out
+
+
+@lru_cache(maxsize=1024)
+def _pieces(text: str) -> list[str]:
+    """What stands between the variables of a text, and their names, in turn."""
+    return _VARIABLE.split(text)
 
 
 def _number(text: str) -> int:

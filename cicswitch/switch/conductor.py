@@ -95,6 +95,7 @@ class Conductor:
         """Device of an agent (`1001` or `pbx:4001`) -> the agent."""
         self.seized: dict[str, str] = {}
         """Leg -> agent whose device is in a call of its own."""
+        self._info: Callable[..., None] | None = None
         self._inbox: deque[Any] = deque()
         self._busy = False
         self.names = Names(self.now, env.tokens)
@@ -474,7 +475,9 @@ class Conductor:
         self._inbox.extend(self.engine.take_events())
         if not again:
             self._inbox.append(ev.InteractionEnded(self.now, call.id, reason))
-        log.info(
+        if self._info is None:
+            self._info = log.bind().info  # what `log.info` looks up each time
+        self._info(
             "interaction",
             interaction_id=call.id,
             caller=call.caller,

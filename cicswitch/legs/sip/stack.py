@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
@@ -311,8 +312,10 @@ class SipStack:
         session, request = event.session, event.request
         now = self.now
         try:
-            sender = parse_name_addr(request.from_)
-            caller_uri, called_uri = parse_uri(sender.uri), parse_uri(request.uri)
+            who, mark, tag = request.from_.partition(">;tag=")
+            plain = mark and tag == request.from_tag
+            display, caller_user = _sender(f"{who}>" if plain else request.from_)
+            called_user = _user(request.uri)
         except UriError as error:
             self.ladder.drop(session.call_id)
             session.reject(now, error.status)
@@ -320,7 +323,7 @@ class SipStack:
         trunk = self.trunks.find(session.flow)
         if trunk is not None:
             peer = trunk.name
-            caller, called = trunk.inbound(caller_uri.user), trunk.inbound(called_uri.user)
+            caller, called = trunk.inbound(caller_user), trunk.inbound(called_user)
             codecs = trunk.config.codecs or self._config.media.codecs
             limit = trunk.config.max_calls
             if limit and trunk.calls >= limit:
@@ -333,12 +336,12 @@ class SipStack:
                 self.ladder.drop(session.call_id)
                 session.reject(now, verdict.status, "", verdict.headers)
                 return
-            if caller_uri.user != verdict.username:
+            if caller_user != verdict.username:
                 # RFC 3261 section 22: who authenticates as one must not call as another.
                 self.counters["refused_source"] += 1
                 session.reject(now, 403)
                 return
-            peer, caller, called = f"device:{verdict.username}", verdict.username, called_uri.user
+            peer, caller, called = f"device:{verdict.username}", verdict.username, called_user
             codecs = self._config.media.codecs
         leg = SipLeg(self, self._names.name(), peer)
         self._legs[leg.id] = leg
@@ -350,7 +353,7 @@ class SipStack:
             leg.max_forwards = int(hops)
         if not leg.incoming(session, request.body, codecs):
             return
-        name = sender.display or (self.devices.name(caller) if trunk is None else "")
+        name = display or (self.devices.name(caller) if trunk is None else "")
         assert self.sink is not None
         self.sink.offer(
             leg, ev.LegOffered(now, leg.id, peer, caller, name, called, session.call_id)
@@ -597,6 +600,18 @@ class SipStack:
         number = event.aor.partition("@")[0]
         where = event.flow.remote if event.flow is not None else ()
         log.info("device_" + event.how.replace(" ", "_"), device=number, remote=where)
+
+
+@lru_cache(maxsize=4096)
+def _sender(value: str) -> tuple[str, str]:
+    """Display name and user of a name-addr, which are the same for many calls of a peer."""
+    sender = parse_name_addr(value)
+    return sender.display, parse_uri(sender.uri).user
+
+
+@lru_cache(maxsize=4096)
+def _user(uri: str) -> str:
+    return parse_uri(uri).user
 
 
 def _from(caller: str, name: str, domain: str) -> str:
