@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from cicswitch.sdp import (
@@ -14,6 +16,7 @@ from cicswitch.sdp import (
     make_offer,
     parse_sdp,
 )
+from cicswitch.sdp.parse import Description, _walk
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 AUDIO = "m=audio 49170 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -179,3 +182,32 @@ def test_two_of_us_agree() -> None:
         "2001:db8::2", 50000, "10.0.0.1", 40000,
     )  # fmt: skip
     assert ours.codec == theirs.codec == "PCMA"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "v=0\r\no=a 1 1 IN IP4 h\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0",
+        "v=0\r\no=b 2 2 IN IP4 h\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0",  # from memory but for o=
+        "v=0\r\no=a\r\no=b\r\nc=IN IP4 1.2.3.4",
+        "v=0\r\no=a\nc=IN IP4 9.9.9.9\r\nc=IN IP4 1.2.3.4",
+        "v=0\r\ns=-\r\nc=IN IP4 1.2.3.4\r\no=last",
+        "v=0\r\no=\r\nc=IN IP4 1.2.3.4",
+        "v=0\r\ns=-",
+        "v=1\r\no=a\r\ns=-",
+        "v=0\r\no=a\r\nbroken\r\ns=-",
+        "v=0\r\no=a\r\nc=IN IP4\r\ns=-",
+        "",
+    ],
+)
+def test_a_session_part_that_is_read_from_memory_is_the_same(head: str) -> None:
+    def seen(read: Callable[[], Description]) -> tuple[str, str, str] | str:
+        try:
+            found = read()
+        except SdpError as error:
+            return f"{error.status} {error}"
+        return found.origin, found.media[0].host, found.direction
+
+    body = f"{head}\r\nm=audio 4000 RTP/AVP 8\r\n"
+    for _ in range(2):
+        assert seen(lambda: parse_sdp(body.encode())) == seen(lambda: _walk(body))
