@@ -13,7 +13,7 @@ from typing import Any, get_origin
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, core, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.specs.openapi import checks
 
@@ -136,7 +136,12 @@ class _Background:
         self._thread.join(30)
 
 
-def test_whatever_schemathesis_sends_is_answered_as_the_document_says(tmp_path: Path) -> None:
+def test_whatever_schemathesis_sends_is_answered_as_the_document_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It puts a printer in the place of hypothesis's that prints nothing: not for other tests.
+    printer = vars(core)["RepresentationPrinter"]
+    monkeypatch.setattr("hypothesis.core.RepresentationPrinter", printer)
     with _Background(tmp_path) as background:
         schema = schemathesis.openapi.from_dict(msgspec.json.decode(document()))
         schema.config.update(base_url=background.url)
