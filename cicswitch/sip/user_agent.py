@@ -158,9 +158,22 @@ class UserAgent:
             else:
                 self._request(message, flow, now)
         except ParseError as error:
-            self._malformed(error, flow)
+            if not self._answered_400(message, now):
+                self._malformed(error, flow)
         except UriError:
-            self.counters["malformed"] += 1
+            if not self._answered_400(message, now):
+                self.counters["malformed"] += 1
+
+    def _answered_400(self, message: Request | Response, now: float) -> bool:
+        """Whether what is malformed was found with a transaction made already: it answers then."""
+        if isinstance(message, Response):
+            return False
+        transaction = self.servers.get(server_key(message, message.method))
+        if transaction is None or transaction.answered:
+            return False
+        self.counters["malformed"] += 1
+        transaction.respond(now, 400)
+        return True
 
     def _malformed(self, error: ParseError, flow: Flow) -> None:
         self.counters["malformed"] += 1

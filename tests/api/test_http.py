@@ -28,7 +28,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Served]:
 async def test_every_error_is_a_problem_document(api: Served) -> None:
     root, nobody = await api.token("administrator"), api.client()
     problem(await root.get("/api/v1/nothing"), 404)
-    problem(await nobody.get("/"), 404)
+    problem(await nobody.get("/nothing"), 404)
     reply = await root.delete("/api/v1/queues")
     problem(reply, 405)
     assert reply.headers["allow"] == "GET"

@@ -300,6 +300,22 @@ def test_odd_responses_to_our_call_raise_nothing(
 # ---- found once
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_header_that_is_found_malformed_late_is_answered_and_forgotten(inside: bool) -> None:
+    agent = Agent()
+    agent.feed(message("INVITE sip:b@10.0.0.1 SIP/2.0", {"CSeq": "1 INVITE"}), "accept")
+    tag = agent.sent[-1][1].partition(b"\r\nTo: ")[2].partition(b"\r\n")[0].decode()
+    agent.feed(message("ACK sip:b@10.0.0.1 SIP/2.0", {"To": tag, "CSeq": "1 ACK"}), "accept")
+    kept = {"CSeq": "2 BYE", "Call-ID": "c@h", "Require": '",'}
+    if inside:
+        kept["To"] = tag
+    agent.feed(message("BYE sip:b@10.0.0.1 SIP/2.0", kept), "accept")
+    assert agent.sent[-1][1].startswith(b"SIP/2.0 400 ")
+    (answered,) = [each for each in agent.ua.servers.values() if each.method == "BYE"]
+    assert answered.answered
+    agent.finish()
+
+
 @pytest.mark.parametrize("port", ["²", "99999", "٣", "-1", "", "5" * 5000])
 def test_a_port_that_is_none_is_the_default(port: str) -> None:
     assert host_port(f"sip:a@192.0.2.1:{port};x") == ("192.0.2.1", 5060)
