@@ -37,7 +37,7 @@ log = structlog.get_logger("api")
 _HEARTBEAT_S = 15.0
 _STUCK_S = 10.0
 _READERS = 1000
-_SCOPE = "events:read"
+_SCOPE, _OWN = "events:read", "events:self"
 _NAMES = 200
 
 
@@ -88,7 +88,8 @@ class Stream:
             query = decode_query(
                 _Query, parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
             )
-            wanted = _filter(*(_listed(getattr(query, key)) for key in ("queue", "agent", "kind")))
+            asked = _filter(*(_listed(getattr(query, key)) for key in ("queue", "agent", "kind")))
+            wanted = _allowed(ask, asked)
         except Exception as error:
             await _refuse(send, error)
             return
@@ -125,8 +126,8 @@ class Stream:
             if not ask.headers.get("origin"):
                 raise Problem(403, "with a cookie this takes an Origin")
             check_origin(ask)
-        if not ask.may(_SCOPE):
-            raise Problem(403, f"this takes {_SCOPE}")
+        if not ask.may(_SCOPE) and not ask.may(_OWN):
+            raise Problem(403, f"this takes {_SCOPE} or {_OWN}")
         if len(self.feed.readers) >= _READERS:
             raise Problem(503, f"{_READERS} listen already", headers={"Retry-After": "10"})
 
@@ -167,7 +168,15 @@ class Stream:
     async def _still(self, ask: Ask) -> None:
         """Whether he may listen still."""
         found = await self.api.directory.renewed(ask.principal, time.time())
-        if found is None or _SCOPE not in found.scopes:
+        if found is not None and _SCOPE in found.scopes:
+            return
+        was = ask.principal
+        if (
+            found is None
+            or _OWN not in found.scopes
+            or _SCOPE in was.scopes
+            or found.account.agent != was.account.agent
+        ):
             raise _Dropped("signed-out", 4001)
 
     async def _listen(self, ask: Ask, receive: Receive, reader: Reader, wire: _Wire) -> None:
@@ -181,7 +190,7 @@ class Stream:
                 raise _Dropped("too-often", 4029)
             try:
                 body = decode_body(_Subscribe, raw.encode() if isinstance(raw, str) else raw)
-                reader.filter = _filter(body.queues, body.agents, body.kinds)
+                reader.filter = _allowed(ask, _filter(body.queues, body.agents, body.kinds))
             except Problem as problem:
                 told = msgspec.json.decode(problem.body, type=ProblemBody)
                 await wire.say({"type": "problem", "problem": told})
@@ -226,6 +235,19 @@ def _filter(queues: tuple[str, ...], agents: tuple[str, ...], kinds: tuple[str, 
     if errors:
         raise Problem(422, "there are no such events", errors=errors)
     return Filter(queues=queues, agents=agents, kinds=kinds)
+
+
+def _allowed(ask: Ask, wanted: Filter) -> Filter:
+    """What is asked for; for who has `events:self` only what concerns his own agent.
+
+    Raises `Problem` 403.
+    """
+    if ask.may(_SCOPE):
+        return wanted
+    own = ask.account.agent
+    if not own or set(wanted.agents) - {own}:
+        raise Problem(403, f"for any agent but one's own this takes {_SCOPE}")
+    return Filter(queues=wanted.queues, agents=(own,), kinds=wanted.kinds)
 
 
 async def _refuse(send: Send, error: Exception) -> None:

@@ -165,7 +165,7 @@ async def refused(api: Served, status: int, **more: Any) -> None:
 async def test_only_who_may_is_let_in(api: Served) -> None:
     await refused(api, 401, additional_headers={})
     await refused(api, 401, additional_headers={"Authorization": "Bearer x"})
-    for role in ("agent", "planner", "quality"):
+    for role in ("planner", "quality"):
         client = await api.token(role)
         headers = {"Authorization": client.headers["Authorization"]}
         await refused(api, 403, additional_headers=headers)
@@ -324,3 +324,34 @@ async def test_other_paths_have_no_websocket(api: Served) -> None:
             raise AssertionError("let in")
     root = await api.token("administrator")
     problem(await root.get("/api/v1/events"), 404)
+
+
+async def test_an_agent_hears_what_concerns_his_own_agent(api: Served) -> None:
+    client = await api.token("agent")
+    headers = {"Authorization": client.headers["Authorization"]}
+    with pytest.raises(InvalidStatus) as refused:
+        async with listen(api, "?agent=kim", additional_headers=headers):
+            pass
+    assert refused.value.response.status_code == 403
+    async with listen(api, additional_headers=headers) as one:
+        await one.next("hello")
+        pause(api, agent="kim")
+        api.switch.command(c.SignIn("lee"))
+        (event,) = await one.events(1)
+        assert (event["agent"], event["state"]) == ("lee", "idle")
+        await one.socket.send('{"type": "subscribe", "agents": ["kim"]}')
+        assert (await one.next("problem"))["problem"]["status"] == 403
+        await one.socket.send('{"type": "subscribe", "kinds": ["AgentChanged"]}')
+        assert (await one.next("subscribed"))["agents"] == ["lee"]
+
+
+async def test_who_is_no_agent_any_more_hears_nothing_of_him(api: Served) -> None:
+    client = await api.token("agent")
+    headers = {"Authorization": client.headers["Authorization"]}
+    api.web.server.stream.heartbeat_s = 0.2
+    async with listen(api, additional_headers=headers) as one:
+        await one.next("hello")
+        root = await api.token("administrator")
+        reply = await root.patch("/api/v1/accounts/agent", json={"agent": "kim"})
+        assert reply.status_code == 200
+        assert (await one.next("dropped"))["reason"] == "signed-out"

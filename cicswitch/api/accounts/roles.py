@@ -25,6 +25,7 @@ SCOPES = {
     "codes:read": "pause and wrap-up codes, skills",
     "reports:read": "figures of queues, agents and segments",
     "events:read": "the stream of events",
+    "events:self": "those of one's own agent",
     "config:read": "the configuration, without its secrets; checking one",
     "config:write": "reload the configuration",
     "tokens:write": "API tokens of one's own",
@@ -34,7 +35,10 @@ SCOPES = {
 }
 """Every scope, and what it allows."""
 
-_AGENT = {"agents:self", "interactions:self", "queues:read", "codes:read", "tokens:write"}
+_AGENT = {
+    *("agents:self", "interactions:self", "events:self"),
+    *("queues:read", "codes:read", "tokens:write"),
+}
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
 _QUALITY = _PLANNER | {"interactions:read", "calls:read"}
 _SUPERVISOR = (

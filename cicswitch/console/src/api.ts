@@ -78,6 +78,9 @@ export const items = async <T>(path: string): Promise<T[]> =>
 
 export const may = (scope: string): boolean => me.value?.scopes.includes(scope) ?? false;
 
+/** Whether events come to this screen: all of them, or those of one's own agent. */
+export const hears = (): boolean => may("events:read") || may("events:self");
+
 /** Find out who is signed in. */
 export async function whoAmI(): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 // The shell: who is signed in, where one is, and whether the numbers are fresh.
 
 import type { ComponentChildren } from "preact";
-import { may, me, signOut } from "./api";
+import { hears, may, me, signOut } from "./api";
 import { clock } from "./format";
 import { t, type Word } from "./i18n";
 import { freshness, heardAt } from "./live";
@@ -129,7 +129,7 @@ function Inside() {
 }
 
 function Freshness() {
-  if (!may("events:read")) return <span class="fresh">{t("off", { seconds: 3 })}</span>;
+  if (!hears()) return <span class="fresh">{t("off", { seconds: 3 })}</span>;
   if (freshness.value === "stale")
     return (
       <span class="fresh bad">{t("stale", { time: clock(heardAt.value / 1000) })}</span>

@@ -1,7 +1,7 @@
 // Reading from the switch: once, again and again, or whenever something happens.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { may } from "../api";
+import { hears, may } from "../api";
 import { freshness, listen, type SwitchEvent } from "../live";
 import { tellError } from "./basics";
 
@@ -52,7 +52,7 @@ export function useLive<T>(
       if (document.hidden) return soon(every_ms);
       ran = Date.now();
       asked = false;
-      if (!may("events:read") || freshness.value !== "stale") await again();
+      if (!hears() || freshness.value !== "stale") await again();
       soon(may("events:read") ? every_ms : POLL_MS);
     };
     const want = () => {
@@ -60,10 +60,10 @@ export function useLive<T>(
       asked = true;
       soon(Math.max(0, ran + QUIET_MS - Date.now()));
     };
-    const end = may("events:read")
+    const end = hears()
       ? listen((event) => concerns(event) && want(), want)
       : () => undefined;
-    soon(may("events:read") ? every_ms : POLL_MS);
+    soon(hears() ? every_ms : POLL_MS);
     return () => {
       ended = true;
       window.clearTimeout(due);
