@@ -137,19 +137,22 @@ def of_interaction(
     engine: Engine, name: str, now: float, language: str = "en"
 ) -> InteractionExplained:
     """Explain an interaction. Raises `NotFound`."""
-    say = Say(language)
+    say, mute = Say(language), Say(language, mute=True)
     interaction = engine.interactions.get(name)
     if interaction is None:
         raise NotFound(f'there is no interaction "{name}" in the ACD')
     queue = interaction.queue
     line = engine.line_of(interaction, now)
-    free, ruled_out = [], []
+    free: list[Agent] = []
+    ruled_out: list[Candidate] = []
     counts: Counter[str] = Counter()
     for agent in engine.agents.values():
-        code, rule, change = _rule(say, interaction, line, agent, now)
+        told = len(ruled_out) < _SHOWN
+        code, rule, change = _rule(say if told else mute, interaction, line, agent, now)
         if code:
             counts[code] += 1
-            ruled_out.append(Candidate(agent.id, code, rule, change))
+            if told:
+                ruled_out.append(Candidate(agent.id, code, rule, change))
         else:
             free.append(agent)
     chosen = sorted(free, key=lambda agent: tuple(_score(line, agent, now).values()))
@@ -175,7 +178,7 @@ def of_interaction(
         free=[
             Candidate(agent.id, score=_shown(_score(line, agent, now))) for agent in chosen[:_SHOWN]
         ],
-        ruled_out=ruled_out[:_SHOWN],
+        ruled_out=ruled_out,
         counts=dict(counts),
     )
 
@@ -242,8 +245,10 @@ def _rule(say: Say, interaction: Interaction, line: Line, agent: Agent, now: flo
                 say("not of this queue: it names its agents"),
                 say("a ring or a change of the queue"),
             )
-        missing = _missing(say, line.need, agent)
-        if missing:
+        if not line.need.meets(agent.skills):
+            if say.mute:
+                return "skills", "", ""
+            missing = _missing(say, line.need, agent)
             ring = _next_ring(say, interaction, now)
             return (
                 "skills",
@@ -333,7 +338,9 @@ def _full(say: Say, agent: Agent, medium: str, now: float) -> _Rule:
 
 
 def _soonest(say: Say, agent: Agent, now: float) -> str:
-    ends = []
+    ends: list[str] = []
+    if say.mute:
+        return ""
     for assignment in agent.work.values():
         name = assignment.interaction.id
         if assignment.state is AssignmentState.WRAP_UP and assignment.timer is not None:

@@ -159,12 +159,16 @@ KOREAN = {
 class Say:
     """Puts phrases into one language; one that has no words for a phrase says it in English."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, *, mute: bool = False) -> None:
         self.language = "ko" if language.partition("-")[0] == "ko" else "en"
+        self.mute = mute
+        """Says nothing: for who counts reasons and does not tell them."""
         self._phrases = KOREAN if self.language == "ko" else ENGLISH
 
     def __call__(self, phrase: str, **values: object) -> str:
         """The phrase, with its values."""
+        if self.mute:
+            return ""
         words = self._phrases.get(phrase) or ENGLISH.get(phrase, phrase)
         return words.format(**values) if values else words
 
