@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
@@ -23,6 +24,22 @@ from cicswitch.core.errors import ResourceError
 __all__ = ["ApiServer"]
 
 _CONNECTIONS = 4096
+
+
+class _FromOutside(logging.Filter):
+    """Drops what anybody could have uvicorn say as often as he likes."""
+
+    _SAID = (
+        "Invalid HTTP request received.",
+        "ASGI callable returned without completing handshake.",  # a WebSocket that was refused
+    )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is told."""
+        return record.getMessage() not in self._SAID
+
+
+_FILTER = _FromOutside()
 
 
 class _WebSocket(WebSocketsSansIOProtocol):
@@ -83,6 +100,7 @@ class ApiServer:
             ssl_certfile=files[0] if files else None,
             ssl_keyfile=files[1] if files else None,
         )
+        logging.getLogger("uvicorn.error").addFilter(_FILTER)
         # The parts of `uvicorn.Server.serve` without its signal handlers: those are the daemon's.
         config.load()
         if context is not None:

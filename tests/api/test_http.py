@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from cicswitch.api.endpoint import ENDPOINTS
 from cicswitch.api.idempotency import Idempotency, Kept
@@ -293,3 +295,19 @@ async def test_a_request_that_makes_no_sense_ends_nothing(api: Served) -> None:
 
 def test_the_extra_of_tests_lifts_the_limit() -> None:
     assert "requests_per_minute" in EXTRA
+
+
+async def test_what_anybody_sends_fills_no_log(
+    api: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = api.url.replace("http", "ws") + "/api/v1/events"
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.web.server.port)
+        writer.write(b"NONSENSE\0\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        writer.close()
+        with pytest.raises(InvalidStatus):
+            async with connect(url, proxy=None):
+                pass
+    await asyncio.sleep(0.1)
+    assert not caplog.records
