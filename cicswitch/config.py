@@ -727,8 +727,8 @@ def _numbers(config: Config, decoder: Decoder) -> None:
 def _dialplan_files(config: Config, decoder: Decoder) -> list[Path]:
     files: list[Path] = []
     for index, pattern in enumerate(config.dialplans):
-        base = Path(config.directory)
-        found = sorted(base.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        base, root = Path(config.directory), Path(pattern).anchor
+        found = sorted(Path(root).glob(pattern.removeprefix(root)) if root else base.glob(pattern))
         found = [file for file in found if not file.name.endswith(".test.toml")]
         if not found:
             decoder.add(("dialplans", index), f'"{pattern}"', "a file or a pattern that has files")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cicswitch.config import Config, check, load, parse_endpoint
+from cicswitch.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 PLAN = '[[route]]\ncalled = "1"\nflow = "a"\n[[flow.a]]\ndo = "answer"\n'
@@ -175,3 +176,21 @@ def test_a_trunk_may_be_named(tmp_path: Path, text: str, shown: str) -> None:
 )
 def test_endpoints_may_leave_out_transport_and_port(text: str, shown: str) -> None:
     assert str(parse_endpoint(text, ("udp", "tcp"), 5060)) == shown
+
+
+def test_a_pattern_of_dialplans_may_be_absolute(tmp_path: Path) -> None:
+    plans, other = tmp_path / "plans", tmp_path / "other"
+    for folder in (plans, other):
+        folder.mkdir()
+    (plans / "a.toml").write_text(
+        '[[route]]\ncalled = "1"\nflow = "f"\n[[flow.f]]\ndo = "hangup"\n'
+    )
+    file = other / "cicswitch.toml"
+    file.write_text(f'dialplans = ["{plans}/*.toml"]\n')
+    plan = load(file).plan
+    assert plan is not None
+    assert [route.called for route, _ in plan.routes] == ["1"]
+    file.write_text(f'dialplans = ["{plans}/b.toml", "{plans}/c*.toml"]\n')
+    with pytest.raises(ConfigError) as wrong:
+        load(file)
+    assert [finding.key for finding in wrong.value.findings] == ["dialplans[0]", "dialplans[1]"]

@@ -198,6 +198,7 @@ class _Locator:
             path = (*path, key)
             if path in self._arrays:
                 path = (*path, self._arrays[path])
+            self.lines.setdefault(path, self._line)  # the first that names a table says where it is
         path = (*path, keys[-1])
         if array:
             self._arrays[path] = self._arrays.get(path, -1) + 1

@@ -105,6 +105,8 @@ x = 1
 y = """"quoted""""
 z = 'c:\\'
 [w] # comment
+[v.x]
+[v.y]
 '''
     document = Document(text, "l.toml")
     assert document.line(("b",)) == 5
@@ -114,6 +116,8 @@ z = 'c:\\'
     assert document.line(("t", 1)) == 12
     assert document.line(("t", 1, "u", "z")) == 15
     assert document.line(("w",)) == 16
+    assert document.line(("v",)) == 17
+    assert document.line(("v", "y")) == 18
     assert document.line(("t", 1, "u", "nothing")) == 13
 
 

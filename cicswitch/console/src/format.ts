@@ -28,6 +28,19 @@ export const count = (n: number | null | undefined): string =>
 export const clock = (at: number): string =>
   new Date(at * 1000).toLocaleTimeString(locale(), { hour12: false });
 
+/** Times beside an axis: of day, or the dates where there are several. */
+export const ticks = (times: number[]): string[] => {
+  const days = (times.at(-1) ?? 0) - (times[0] ?? 0) > 2 * 86_400;
+  return times.map((at) =>
+    new Date(at * 1000).toLocaleString(
+      locale(),
+      days
+        ? { month: "short", day: "numeric" }
+        : { hour: "2-digit", minute: "2-digit", hour12: false },
+    ),
+  );
+};
+
 export const moment = (at: number | null | undefined): string =>
   at
     ? new Date(at * 1000).toLocaleString(locale(), {

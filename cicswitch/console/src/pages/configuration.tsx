@@ -107,7 +107,8 @@ function Candidate() {
         <div key={index} class="finding">
           <div>
             <strong>{t("line", { n: each.line })}</strong> <code>{each.key}</code>: {t("found")}{" "}
-            {each.found}, {t("expected")} {each.expected} {each.hint}
+            {each.found}, {t("expected")} {each.expected}
+            {each.hint && ` (${each.hint})`}
           </div>
           {each.line > 0 && <pre>{lines[each.line - 1]}</pre>}
         </div>

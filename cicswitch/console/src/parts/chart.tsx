@@ -4,6 +4,8 @@ import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { moment, ticks } from "../format";
+import { t } from "../i18n";
 import { language, theme } from "../settings";
 
 export type Line = { label: string; color: string; values: (number | null)[]; bars?: boolean };
@@ -37,11 +39,11 @@ export function Chart(props: {
             y: { range: (_, low, high) => [props.least ?? Math.min(0, low), props.most ?? Math.max(1, high * 1.1)] },
           },
           axes: [
-            axis,
+            { ...axis, values: (_, times) => ticks(times) },
             { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => props.format(tick)) },
           ],
           series: [
-            {},
+            { label: t("at"), value: (_: uPlot, at: number | null) => (at === null ? "–" : moment(at)) },
             ...props.lines.map((line) => ({
               label: line.label,
               stroke: color(line.color),
