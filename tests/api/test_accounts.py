@@ -111,6 +111,8 @@ def test_the_audit_log_says_what_changed_and_cannot_be_changed(file: AccountFile
     assert (changed.before, changed.after) == ({"role": "agent"}, {"role": "quality"})
     assert (password.action, password.before, password.after) == ("account.password", None, None)
     assert file.audit.page(changed.id, 10) == [password]
+    assert file.audit.page(0, 2, newest=True) == [password, changed]
+    assert file.audit.page(changed.id, 10, newest=True) == [added]
     assert file.audit.page(0, 10, action="account.change") == [changed]
     db = sqlite3.connect(file.database.path)
     for statement in ("DELETE FROM audit", "UPDATE audit SET who = 'nobody'"):

@@ -26,14 +26,24 @@ class Audit:
             self._db.note(actor, now, action, target, before, after)
 
     def page(
-        self, after: int, limit: int, *, who: str = "", action: str = "", target: str = ""
+        self,
+        after: int,
+        limit: int,
+        *,
+        who: str = "",
+        action: str = "",
+        target: str = "",
+        newest: bool = False,
     ) -> list[AuditEntry]:
-        """So many entries from the one after number `after` on, oldest first."""
+        """So many entries behind number `after`, oldest first; with `newest` those before it (0:
+        the last), newest first."""
+        behind = "(? = 0 OR id < ?)" if newest else "id > max(?, ?)"
+        order = "DESC" if newest else "ASC"
         rows = self._db.rows(
             "SELECT id, at, who, via, address, action, target, before, after FROM audit"
-            " WHERE id > ? AND (? = '' OR who = ?) AND (? = '' OR action = ?)"
-            " AND (? = '' OR target = ?) ORDER BY id LIMIT ?",
-            (after, who, who, action, action, target, target, limit),
+            f" WHERE {behind} AND (? = '' OR who = ?) AND (? = '' OR action = ?)"
+            f" AND (? = '' OR target = ?) ORDER BY id {order} LIMIT ?",
+            (after, after, who, who, action, action, target, target, limit),
         )
         return [
             AuditEntry(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from cicswitch.api.accounts.model import AuditEntry
 from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page, Paging, key_of, whole
@@ -13,6 +15,8 @@ __all__ = ["AuditQuery"]
 class AuditQuery(Paging, frozen=True, kw_only=True):
     """Which entries."""
 
+    order: Literal["oldest", "newest"] = "oldest"
+    """What comes first."""
     who: str = ""
     action: str = ""
     target: str = ""
@@ -20,7 +24,7 @@ class AuditQuery(Paging, frozen=True, kw_only=True):
 
 @endpoint("GET", "/audit", scopes="audit:read")
 async def audit(ask: Ask, query: AuditQuery) -> Page[AuditEntry]:
-    """The audit log, oldest first. Its last cursor may be kept to go on from later."""
+    """The audit log. Oldest first, its last cursor may be kept to go on from later."""
     directory = ask.api.directory
     key = key_of(query.cursor) if query.cursor else "0"
     if not (key.isascii() and key.isdigit() and len(key) < 19):
@@ -33,5 +37,6 @@ async def audit(ask: Ask, query: AuditQuery) -> Page[AuditEntry]:
         who=query.who,
         action=query.action,
         target=query.target,
+        newest=query.order == "newest",
     )
     return whole(found, query.limit, lambda entry: str(entry.id))

@@ -208,12 +208,12 @@ export function Audit() {
   const [next, setNext] = useState<string | null>("");
   const [who, setWho] = useState("");
   const read = async (from: string, of: string) => {
-    const query = new URLSearchParams({ limit: "200" });
+    const query = new URLSearchParams({ limit: "200", order: "newest" });
     if (from) query.set("cursor", from);
     if (of) query.set("who", of);
     const page = await get<{ items: AuditEntry[]; next?: string | null }>(`/audit?${query}`);
     setEntries((before) => (from ? [...before, ...page.items] : page.items));
-    setNext(page.items.length === 200 ? (page.next ?? null) : null);
+    setNext(page.next ?? null);
   };
   useRead(() => read("", who), [who]);
   const shown = (value: unknown) => (value === null || value === undefined ? "" : JSON.stringify(value));
