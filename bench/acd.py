@@ -429,9 +429,10 @@ def run(options: Options) -> list[Result]:
     """Sizes from 100 to 100,000 agents, few and many profiles, while some agents are free (nobody
     waits) and while none is; or `--agents` and `--waiting`.
 
-    `growth` is the mean event's cost at 100,000 agents by that at 1,000: the logarithm's is 5/3.
-    What the policy in Python takes is not in it: it sees 100 agents at most, and fewer in a small
-    center.
+    `growth` is the mean event's time at 100,000 agents by that at 1,000, without that of the policy
+    in Python, which sees 100 agents at most and fewer in a small center. The work grows less than
+    the logarithm's 5/3 (tests/acd/test_growth.py counts it); the time has in it that no cache holds
+    100,000 agents.
     """
     result = Result("acd", x_label="agents", y_label="events/s")
     events = 20_000 if options.quick else 100_000
@@ -455,7 +456,7 @@ def run(options: Options) -> list[Result]:
                 ys.append(per_s)
             if 1_000 in costs and 100_000 in costs:
                 name = f"growth_{waits}_waiting_{'few' if profiles == 50 else 'many'}"
-                result.add(name, costs[100_000] / costs[1_000], "times", most=5 / 3)
+                result.add(name, costs[100_000] / costs[1_000], "times")
     result.add("day_cpu_s", day(), "s", most=5.0)
     if not options.agents:
         cost = check_cost(1_000, 1_000, events // 5)
