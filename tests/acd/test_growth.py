@@ -1,8 +1,8 @@
 """How the engine's work grows with the number of agents: counted, not timed.
 
-What is counted is lines of the engine that are executed, loops with each turn. The center is that of
-`bench acd`, with all of its features in use; only the policy in Python is left out, because what it
-is shown is bounded, and less in a small center.
+What is counted is lines of the engine that are executed, loops with each turn. The center is that
+of `bench acd`, with all of its features in use; only the policy in Python is left out, because what
+it is shown is bounded, and less in a small center.
 """
 
 from __future__ import annotations
