@@ -33,6 +33,7 @@ __all__ = [
     "SwitchStopped",
     "Transferred",
     "VoicemailLeft",
+    "VoicemailStarted",
 ]
 
 
@@ -184,6 +185,16 @@ class RecordingEnded(Struct, frozen=True, tag=True, gc=False):
     error: str = ""
 
 
+class VoicemailStarted(Struct, frozen=True, tag=True, gc=False):
+    """The tone is over: a message is recorded."""
+
+    at: float
+    interaction: str
+    box: str
+    recording: str
+    path: str
+
+
 class VoicemailLeft(Struct, frozen=True, tag=True, gc=False):
     """A message is in a box; `error` where its recording ended early."""
 
@@ -193,6 +204,7 @@ class VoicemailLeft(Struct, frozen=True, tag=True, gc=False):
     path: str
     duration_ms: int
     error: str = ""
+    recording: str = ""
 
 
 class AnnouncementFailed(Struct, frozen=True, tag=True, gc=False):
@@ -291,6 +303,7 @@ CallEvent = (
     | Transferred
     | RecordingStarted
     | RecordingEnded
+    | VoicemailStarted
     | VoicemailLeft
     | AnnouncementFailed
     | CallbackAccepted

@@ -12,6 +12,7 @@ from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
 from cicswitch.records.journal import Event
+from cicswitch.records.recordings import Ended, RecordingBook, Started
 from cicswitch.records.rows import (
     AgentSegment,
     HandledRecord,
@@ -51,6 +52,7 @@ class Ledger:
         self._connected: dict[str, acd.InteractionConnected] = {}
         self._agents: dict[str, _Since] = {}
         self._callbacks: dict[str, calls.CallbackAccepted] = {}
+        self._recordings = RecordingBook()
         self.last_at = 0.0
         self._feeders = {
             calls.LegStarted: self._leg_started,
@@ -61,6 +63,10 @@ class Ledger:
             calls.InteractionStarted: self._interaction_started,
             calls.InteractionEnded: self._interaction_ended,
             calls.RecordingStarted: self._recording_started,
+            calls.RecordingEnded: self._recording_ended,
+            calls.VoicemailStarted: self._voicemail_started,
+            calls.VoicemailLeft: self._recording_ended,
+            calls.SwitchStopped: self._stopped,
             calls.CallbackAccepted: self._callback_accepted,
             calls.CallbackTried: self._callback_tried,
             calls.CallbackEnded: self._callback_ended,
@@ -127,6 +133,7 @@ class Ledger:
             if record.ended_at is None:
                 events.append(calls.LegEnded(at, leg, str(reason)))
             events.append(calls.LegMedia(at, leg, record.codec, 0, 0, 0, 0.0, None))
+        events += self._recordings.closing_events(at, str(reason))
         events += [
             calls.InteractionEnded(at, interaction, str(reason))
             for interaction in self._interactions
@@ -215,7 +222,23 @@ class Ledger:
         record = self._interactions.get(event.interaction)
         if record is not None:
             record.recording = event.path
+        self._begun(event)
         return []
+
+    def _voicemail_started(self, event: calls.VoicemailStarted) -> list[Row]:
+        self._begun(event)
+        return []
+
+    def _begun(self, event: Started) -> None:
+        key = event.interaction
+        self._recordings.started(event, self._interactions.get(key), self._connected.get(key))
+
+    def _recording_ended(self, event: Ended) -> list[Row]:
+        row = self._recordings.ended(event)
+        return [] if row is None else [row]
+
+    def _stopped(self, _: calls.SwitchStopped) -> list[Row]:
+        return [*self._recordings.rest()]
 
     # -- callbacks -------------------------------------------------------------------------------
 
@@ -260,6 +283,7 @@ class Ledger:
             record.agent, record.outcome = event.agent, "handled"
             record.wait_s += event.wait_s
         self._connected[event.interaction] = event
+        self._recordings.connected(event)
         return [
             QueueVisit(
                 event.interaction,

@@ -5,6 +5,7 @@ InteractionRecord  one a contact
 QueueVisit         one for each time that an interaction was offered to a queue
 HandledRecord      an agent's share of an interaction, booked when its after-call work ends
 Pending            what has to outlive a restart, while it has to
+RecordingRecord    a recording or a voicemail message, booked when its file is closed
 AgentSegment       a stretch of an agent's time in one state; they partition the time
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "LegRecord",
     "Pending",
     "QueueVisit",
+    "RecordingRecord",
     "Row",
 ]
 
@@ -109,6 +111,24 @@ class AgentSegment(Struct, gc=False):
     queue: str = ""
 
 
+class RecordingRecord(Struct, gc=False):
+    """A file that holds what was said. `kind`: recording, voicemail. The file may be gone since."""
+
+    recording: str
+    interaction: str
+    kind: str
+    path: str
+    started_at: float
+    duration_s: float | None = None
+    queue: str = ""
+    agent: str = ""
+    caller: str = ""
+    called: str = ""
+    segment: str = ""
+    box: str = ""
+    error: str = ""
+
+
 class Pending(Struct, gc=False):
     """What was promised to somebody and is not done: the next start finds it again.
 
@@ -119,4 +139,12 @@ class Pending(Struct, gc=False):
     data: str
 
 
-Row = LegRecord | InteractionRecord | QueueVisit | HandledRecord | AgentSegment | Pending
+Row = (
+    LegRecord
+    | InteractionRecord
+    | QueueVisit
+    | HandledRecord
+    | AgentSegment
+    | RecordingRecord
+    | Pending
+)

@@ -42,9 +42,10 @@ from cicswitch.records.rows import (
     LegRecord,
     Pending,
     QueueVisit,
+    RecordingRecord,
     Row,
 )
-from cicswitch.store import traces
+from cicswitch.store import recordings, traces
 from cicswitch.store.traces import Trace
 
 __all__ = ["MAX_PENDING", "SqliteStore", "connect_reader", "read_rows"]
@@ -60,6 +61,7 @@ TABLES: Final[dict[type, str]] = {
     QueueVisit: "queue_visit",
     HandledRecord: "handled",
     AgentSegment: "agent_segment",
+    RecordingRecord: "recording",
 }
 
 _INDEXES: Final = (
@@ -68,9 +70,10 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS queue_visit_ended ON queue_visit (ended_at)",
     "CREATE INDEX IF NOT EXISTS handled_ended ON handled (ended_at)",
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
+    *recordings.INDEXES,
 )
 
-_SCHEMA_VERSION: Final = 5
+_SCHEMA_VERSION: Final = 6
 
 
 def _create_table(row: type, table: str) -> str:
@@ -162,6 +165,8 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         db.execute(statement)
     if version in (1, 2):
         traces.take_over_version_2(db)
+    if 0 < version < 6:
+        db.execute(recordings.TAKE_OVER)
     db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     db.execute("COMMIT")
     return db

@@ -596,7 +596,8 @@ class Conductor:
                 self.end(call, Reason.MEDIA_LOST)
 
     def _recording_closed(self, event: ports.RecordingClosed) -> None:
-        interaction, _, kind = event.recording_id.partition("-")
+        name, voicemail, box = event.recording_id.partition("-vm:")
+        interaction = name.partition("-")[0]
         # A voicemail's file is named after its caller: the name stays out of logs and health.
         error = event.error.replace(Path(event.path).name, "…")
         self.env.recorded(error)
@@ -605,11 +606,16 @@ class Conductor:
             log.error("recording_failed", interaction_id=interaction, error=error)
             if call is not None and call.recording == event.recording_id:
                 call.recording = ""
-        if kind.startswith("vm:"):
-            box = kind.removeprefix("vm:")
+        if voicemail:
             self.emit(
                 ev.VoicemailLeft(
-                    *(self.now, interaction, box, event.path, event.duration_ms, event.error)
+                    self.now,
+                    interaction,
+                    box,
+                    event.path,
+                    event.duration_ms,
+                    event.error,
+                    name,
                 )
             )
             if event.error and call is not None and call.phase is Phase.VOICEMAIL:

@@ -171,8 +171,11 @@ class Steps:
         """The beep is over: record."""
         if call.voicemail is not None and not call.recording:
             box, path, _ = call.voicemail
-            call.recording = f"{call.id}-vm:{box}"
+            call.recordings += 1
+            name = f"{call.id}-{call.recordings}"
+            call.recording = f"{name}-vm:{box}"
             self._c.env.media.record(call.customer.id, call.recording, Path(path))
+            self._c.emit(ev.VoicemailStarted(self._c.now, call.id, box, name, path))
 
     def end_voicemail(self, call: Call, outcome: str = "ended") -> None:
         """The message is complete or failed: the run goes on, if the caller is still there."""

@@ -71,7 +71,7 @@ def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
         "SwitchStopped",
     ]
     assert rows(path, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
-    assert rows(path, "PRAGMA user_version") == [(5,)]
+    assert rows(path, "PRAGMA user_version") == [(6,)]
 
 
 def test_a_store_of_version_4_gets_the_columns_that_it_has_not(tmp_path: Path) -> None:
@@ -141,3 +141,24 @@ def test_a_store_that_ended_in_order_has_nothing_to_close(tmp_path: Path) -> Non
         for event in EVENTS:
             store.append(event)
         store.close(start + 4, "stopped")
+
+
+def test_the_recordings_of_a_store_of_version_5_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        columns = ", ".join(InteractionRecord.__struct_fields__)
+        db.execute(f"CREATE TABLE interaction ({columns})")
+        for name, file in (("i1", "/r/i1-1.wav"), ("i2", "")):
+            db.execute(
+                "INSERT INTO interaction (interaction, started_at, answered_at, caller, recording)"
+                " VALUES (?, 10.0, 11.0, '2001', ?)",
+                (name, file),
+            )
+        db.execute("PRAGMA user_version = 5")
+        db.commit()
+    for _ in range(2):  # once, not at every start
+        store = SqliteStore(path)
+        store.open(20.0, "1")
+        store.close(21.0, "stopped")
+    query = "SELECT recording, path, started_at, caller, queue FROM recording"
+    assert rows(path, query) == [("i1-1", "/r/i1-1.wav", 11.0, "2001", "")]
