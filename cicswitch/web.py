@@ -17,6 +17,7 @@ from cicswitch.config import check, default_path, load
 from cicswitch.core.errors import CicError, NotFound, ResourceError
 from cicswitch.core.toml import Finding
 from cicswitch.legs.sip.ladder import parse_ladder
+from cicswitch.recordings import Recordings
 from cicswitch.records.report import ServiceLevel
 from cicswitch.reporting import ReportRequest, limits_of
 from cicswitch.store.sqlite import connect_reader
@@ -45,7 +46,8 @@ class Web:
             idle_s=config.http.session_idle_s,
             session_s=config.http.session_max_s,
         )
-        sources = Sources(self.report, self.trace, self.check, self.reload)
+        self.recordings = Recordings(lambda: switch.config.path(switch.config.store.path))
+        sources = Sources(self.report, self.trace, self.check, self.reload, self.recordings)
         self.api = Api(switch, self.directory, sources)
         endpoint = config.http_endpoint()
         self.server = ApiServer(
@@ -76,6 +78,7 @@ class Web:
         self._switch.on_reload.remove(self.server.configure)
         await self.server.stop()
         await self.directory.close()
+        self.recordings.close()
 
     # -- what the API asks of other shells -------------------------------------------------------
 

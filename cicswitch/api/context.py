@@ -11,11 +11,13 @@ from msgspec import Struct
 from cicswitch.api.accounts.directory import Directory
 from cicswitch.api.accounts.throttle import Rate
 from cicswitch.api.idempotency import Idempotency
+from cicswitch.api.listening import Heard
 from cicswitch.api.paging import Sorted
 
 if TYPE_CHECKING:
     from cicswitch.config import Config
     from cicswitch.daemon import Switch
+    from cicswitch.recordings import Recordings
 
 __all__ = ["Api", "Sources"]
 
@@ -31,6 +33,8 @@ class Sources(Struct, frozen=True):
     """Findings of a candidate configuration."""
     reload: Callable[[], Awaitable[list[str]]]
     """Take over the changed file; what needs a restart. Raises `ConfigError`."""
+    recordings: Recordings
+    """Recordings: in the store, and on the disk."""
 
 
 class Api:
@@ -50,6 +54,7 @@ class Api:
         """Held while figures are worked out: who asks for the same waits for them."""
         self.explaining = asyncio.Lock()
         """Held while something is explained, and for a while after what took long."""
+        self.heard = Heard()
         self.agents, self.interactions = Sorted(), Sorted()
         self.queues, self.devices = Sorted(), Sorted()
 

@@ -142,7 +142,9 @@ class Endpoint:
         tagged: bool,
         errors: tuple[int, ...],
         repeatable: bool,
+        media_type: str,
     ) -> None:
+        self.media_type = media_type
         self.method = method
         self.path = PREFIX + path
         self.handler = handler
@@ -185,10 +187,12 @@ def endpoint(
     tagged: bool = False,
     errors: tuple[int, ...] = (),
     repeatable: bool | None = None,
+    media_type: str = "application/json",
 ) -> Callable[[H], H]:
     """Make a function an endpoint.
 
     `tagged`: the answer has an ETag. `errors`: statuses beside those that any endpoint may answer.
+    `media_type`: what it answers with; what is not JSON is sent piece by piece, or in part.
     `repeatable`: whether `Idempotency-Key` counts; by default for a POST of who is signed in.
     """
     wanted = (scopes,) if isinstance(scopes, str) else scopes
@@ -197,7 +201,7 @@ def endpoint(
 
     def register(handler: H) -> H:
         ENDPOINTS.append(
-            Endpoint(method, path, handler, wanted, status, tagged, errors, repeatable)
+            Endpoint(method, path, handler, wanted, status, tagged, errors, repeatable, media_type)
         )
         return handler
 

@@ -15,6 +15,7 @@ from cicswitch.api.resources import configuration as f
 from cicswitch.api.resources import interactions as i
 from cicswitch.api.resources import me as m
 from cicswitch.api.resources import queues as q
+from cicswitch.api.resources import recordings as w
 from cicswitch.api.resources import reports as r
 from cicswitch.api.resources import sessions as s
 from cicswitch.api.resources import tokens as t
@@ -188,6 +189,24 @@ _EXAMPLES: dict[Any, Any] = {
         [Finding("cicswitch.toml", 2, "queue.x.ring_s", '"long"', "a whole number of at least 1")]
     ),
     f.Reloaded: f.Reloaded(["listen takes effect at the next start"]),
+    w.RecordingView: w.RecordingView(
+        recording=f"{_CALL}-1",
+        interaction=_CALL,
+        kind="recording",
+        started_at=_AT,
+        duration_s=182.5,
+        queue="support",
+        agent="kim",
+        caller="01012345678",
+        called="5000",
+        segment="vip",
+        box="",
+        error="",
+        gone=False,
+        channels=2,
+        size=5840044,
+    ),
+    w.Waveform: w.Waveform(duration_s=182.5, channels=[[0.0, 0.412], [0.305, 0.0]]),
     r.ReportView: r.ReportView(
         begin="2026-05-04T00:00:00+00:00",
         end="2026-05-04T09:00:00+00:00",

@@ -131,6 +131,12 @@ def _parameters(each: Endpoint) -> list[dict[str, Any]]:
     if 412 in each.errors:
         about = "Do it only if the ETag is this still; else 412"
         found.append({"name": "If-Match", "in": "header", "description": about, "schema": text})
+    if 416 in each.errors:
+        for name, about in (
+            ("Range", "One part of it: `bytes=0-999`; several are answered with the whole"),
+            ("If-Range", "The part only if the ETag is this still; else the whole"),
+        ):
+            found.append({"name": name, "in": "header", "description": about, "schema": text})
     if each.tagged and each.method == "GET":
         about = "Answer 304 if the ETag is this still"
         found.append(
@@ -146,12 +152,16 @@ def _responses(each: Endpoint, of: dict[Any, Any]) -> dict[str, Any]:
     }
     status = 204 if each.answer is type(None) and each.status == 200 else each.status
     good: dict[str, Any] = {"description": each.summary, "headers": headers}
-    if _is_struct(each.answer):
+    if each.media_type != "application/json":
+        good["content"] = {each.media_type: {"schema": {"type": "string", "format": "binary"}}}
+    elif _is_struct(each.answer):
         good["content"] = {"application/json": _content(each.answer, of)}
     elif each.answer is not type(None):
         good["content"] = {"application/json": {"schema": {}}}
     found: dict[str, Any] = {str(status): good}
-    if each.tagged and each.method == "GET":
+    if 416 in each.errors:
+        found["206"] = {**good, "description": "The part that Range asks for"}
+    if (each.tagged or 416 in each.errors) and each.method == "GET":
         found["304"] = {"description": "It is as it was"}
     errors = {*_ALWAYS, *each.errors, *((401, 403) if each.scopes is not None else (403,))}
     if each.names:

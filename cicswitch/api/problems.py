@@ -40,6 +40,7 @@ KINDS = {
     412: ("stale", "It was changed in the meantime"),
     413: ("too-large", "The body is too large"),
     415: ("media-type", "The body has to be JSON"),
+    416: ("no-such-part", "There is no such part of it"),
     422: ("invalid", "The request has mistakes"),
     429: ("too-often", "Too many requests"),
     500: ("internal", "A mistake of the switch"),

@@ -22,6 +22,7 @@ from cicswitch.api.decoding import decode_body, decode_query
 from cicswitch.api.endpoint import Answer, Ask, Endpoint, encode, etag_of
 from cicswitch.api.idempotency import Kept
 from cicswitch.api.problems import MEDIA_TYPE, Problem, problem_of
+from cicswitch.api.sending import Flow, Streamed
 
 __all__ = [
     "BODY_LIMIT",
@@ -57,6 +58,9 @@ def serve(api: Api, endpoint: Endpoint) -> Callable[[AnyRequest], Awaitable[Resp
         rated: dict[str, str] = {}
         try:
             kept = await _answer(api, endpoint, request, rated)
+            if isinstance(kept, Answer):
+                headers = {**kept.headers, **rated}
+                return Streamed(kept.value, kept.status or endpoint.status, headers)
         except Exception as error:
             problem = problem_of(error)
             if problem is None:
@@ -88,7 +92,10 @@ def _response(kept: Kept, more: dict[str, str]) -> Response[bytes]:
     return Response(kept.body, status_code=kept.status, headers=headers, media_type=kind)
 
 
-async def _answer(api: Api, endpoint: Endpoint, request: AnyRequest, rated: dict[str, str]) -> Kept:
+async def _answer(
+    api: Api, endpoint: Endpoint, request: AnyRequest, rated: dict[str, str]
+) -> Kept | Answer[Flow]:
+    """What is answered: whole, or piece by piece."""
     address = request.client.host if request.client is not None else ""
     secure = request.scope["scheme"] in ("https", "wss")
     ask = Ask(api, request.headers, address, time.time(), secure=secure)
@@ -114,7 +121,10 @@ async def _answer(api: Api, endpoint: Endpoint, request: AnyRequest, rated: dict
         decode_body(_Nothing, raw)
     key = request.headers.get("idempotency-key", "") if endpoint.repeatable else ""
     if not key:
-        return _kept(endpoint, request, await endpoint.handler(ask, **arguments))
+        found = await endpoint.handler(ask, **arguments)
+        if isinstance(found, Answer) and isinstance(found.value, Flow):
+            return found
+        return _kept(endpoint, request, found)
     path, name = request.url.path, ask.account.name
     before = api.idempotency.begin(name, key, endpoint.method, path, raw, ask.now)
     if before is not None:

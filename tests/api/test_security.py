@@ -50,7 +50,7 @@ def of(each: Endpoint) -> tuple[str, str, dict[str, object] | None]:
     for name, value in (
         *(("{agent}", "lee"), ("{queue}", "support"), ("{account}", "planner")),
         *(("{token}", "none"), ("{session}", "none"), ("{interaction}", "none")),
-        *(("{callback}", "none"), ("{call}", "none"), ("{trunk}", "none")),
+        *(("{callback}", "none"), ("{call}", "none"), ("{trunk}", "none"), ("{recording}", "none")),
     ):
         path = path.replace(name, value)
     body = _BODIES.get(each.path) if each.body is not None else None

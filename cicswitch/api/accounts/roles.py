@@ -23,6 +23,10 @@ SCOPES = {
     "calls:read": "the SIP trace of a call",
     "trunks:read": "trunks and devices",
     "codes:read": "pause and wrap-up codes, skills",
+    "recordings:read": "recordings and voicemail messages: a list of them",
+    "recordings:listen": "listen to them",
+    "recordings:self": "see and listen to those of one's own agent",
+    "recordings:write": "remove them",
     "reports:read": "figures of queues, agents and segments",
     "events:read": "the stream of events",
     "events:self": "those of one's own agent",
@@ -36,11 +40,13 @@ SCOPES = {
 """Every scope, and what it allows."""
 
 _AGENT = {
-    *("agents:self", "interactions:self", "events:self"),
+    *("agents:self", "interactions:self", "events:self", "recordings:self"),
     *("queues:read", "codes:read", "tokens:write"),
 }
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
-_QUALITY = _PLANNER | {"interactions:read", "calls:read"}
+_QUALITY = _PLANNER | {
+    *("interactions:read", "calls:read", "recordings:read", "recordings:listen"),
+}
 _SUPERVISOR = (
     _AGENT
     | _QUALITY
