@@ -52,8 +52,8 @@ def _several(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _passes(tests: tuple[Callable[[str], object], ...], number: str) -> bool:
-    """Whether one of them is true; a loop, as `any` is dear for each call."""
-    for test in tests:  # noqa: SIM110
+    """Whether one of them is true."""
+    for test in tests:  # noqa: SIM110  # `any` makes a generator
         if test(number):
             return True
     return False

@@ -102,6 +102,25 @@ async def test_a_supervisor_acts_for_agents_and_changes_their_skills(tmp_path: P
         assert agents["lee"].skills == {"korean": 70}
 
 
+async def test_agents_are_followed_by_events_and_not_read_again(tmp_path: Path) -> None:
+    async with served(tmp_path) as api, screen(api) as at:
+        page, command = at.page, api.switch.command
+        await at.sign_in("supervisor")
+        await at.go("agents")
+        kim = page.get_by_role("row").filter(has_text="kim")
+        await expect(kim).to_contain_text("idle")
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        await page.wait_for_timeout(1500)  # what the first message of the stream asks for
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for code in ("meal", "break", "training"):
+            command(acd.Pause("kim", code))
+            await expect(kim).to_contain_text(f"paused {code}")
+            command(acd.Ready("kim"))
+            await expect(kim).to_contain_text("idle")
+        assert not [url for url in asked if "/agents" in url]
+
+
 async def test_an_agent_has_a_desk(tmp_path: Path) -> None:
     async with served(tmp_path) as api, screen(api) as at:
         c, page = api.center, at.page

@@ -14,10 +14,6 @@ function parse(): string[] {
 
 export const link = (...parts: string[]): string => `#/${parts.map(encodeURIComponent).join("/")}`;
 
-export function go(...parts: string[]): void {
-  location.hash = link(...parts);
-}
-
 window.addEventListener("hashchange", () => {
   path.value = parse();
   document.getElementById("main")?.focus();

@@ -10,7 +10,7 @@ import { useClock, useLive, useRead } from "../parts/data";
 import { link } from "../router";
 import type { AgentView, Codes, Skills } from "../types";
 import { Why } from "./interactions";
-import { States } from "./wallboard";
+import { follow, States } from "./wallboard";
 
 const SHOWN = 500;
 
@@ -18,6 +18,9 @@ export function Agents() {
   const { value: agents, again } = useLive(
     () => list<AgentView>("/agents", 20_000),
     (event) => event.type === "AgentChanged",
+    [],
+    30_000,
+    follow,
   );
   const { value: codes } = useRead(() => get<Codes>("/codes"));
   const [state, setState] = useState("");

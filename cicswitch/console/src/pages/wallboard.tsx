@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { list, may } from "../api";
 import { count, percent, span } from "../format";
 import { stateWord, t } from "../i18n";
+import type { SwitchEvent } from "../live";
 import { Field, Form, State, Table, Tile } from "../parts/basics";
 import { useLive } from "../parts/data";
 import { link } from "../router";
@@ -38,7 +39,8 @@ export function Wallboard() {
     () => (may("agents:read") ? list<AgentView>("/agents", 20_000) : Promise.resolve([])),
     (event) => event.type === "AgentChanged",
     [],
-    15_000,
+    60_000,
+    follow,
   ).value;
   const [setting, setSetting] = useState(false);
   if (!queues) return <p class="quiet">{t("loading")}</p>;
@@ -201,6 +203,25 @@ export function Wallboard() {
       )}
     </>
   );
+}
+
+/** Agents as they are after these events. */
+export function follow(agents: AgentView[], events: SwitchEvent[]): AgentView[] {
+  const last = new Map(events.map((event) => [event.agent, event]));
+  return agents.map((agent) => {
+    const event = last.get(agent.agent);
+    // `since` is rounded to a millisecond.
+    if (!event || event.at + 0.001 < agent.since) return agent;
+    const { state, code, interaction, queue } = event as unknown as AgentView;
+    return {
+      ...agent,
+      state,
+      since: event.at,
+      code: code ?? "",
+      interaction: interaction ?? "",
+      queue: queue ?? "",
+    };
+  });
 }
 
 /** How many agents are in each state. */

@@ -29,44 +29,75 @@ export function useRead<T>(read: () => Promise<T>, keys: unknown[] = []) {
 
 const QUIET_MS = 1000;
 const POLL_MS = 3000;
+const GATHER_MS = 250;
 
-/** As `useRead`, and anew after events that `concerns` it, at most once a second, and in any case
- * every so often, because waits grow without events. Who may hear no events reads by the clock. */
+/** As `useRead`, and kept up with events that `concerns` it.
+ *
+ * With `change` they are worked into what was read; without, it is read anew, at most once a second.
+ * In any case it is read again every so often, because waits grow without events. Who may hear no
+ * events reads by the clock. */
 export function useLive<T>(
   read: () => Promise<T>,
   concerns: (event: SwitchEvent) => boolean,
   keys: unknown[] = [],
   every_ms = 5000,
+  change?: (value: T, events: SwitchEvent[]) => T,
 ) {
   const { value, again, set } = useRead(read, keys);
   useEffect(() => {
-    let due: number | undefined;
     let ended = false;
+    // -- reading
+    let due: number | undefined;
+    let ran = 0;
+    let asked = false;
+    let reading = false;
+    const rest = () => (may("events:read") ? every_ms : POLL_MS);
     const soon = (ms: number) => {
       window.clearTimeout(due);
       if (!ended) due = window.setTimeout(run, ms);
     };
-    let ran = 0;
-    let asked = false;
+    const left = () => Math.max(0, ran + QUIET_MS - Date.now());
     const run = async () => {
       if (document.hidden) return soon(every_ms);
       ran = Date.now();
       asked = false;
-      if (!hears() || freshness.value !== "stale") await again();
-      soon(may("events:read") ? every_ms : POLL_MS);
+      if (!hears() || freshness.value !== "stale") {
+        reading = true;
+        await again();
+        reading = false;
+        work(during.splice(0)); // what was read may be older than these
+      }
+      soon(asked ? left() : rest());
     };
     const want = () => {
       if (asked) return;
       asked = true;
-      soon(Math.max(0, ran + QUIET_MS - Date.now()));
+      if (!reading) soon(left());
+    };
+    // -- working events in
+    const pending: SwitchEvent[] = [];
+    const during: SwitchEvent[] = [];
+    let gathering: number | undefined;
+    const work = (events: SwitchEvent[]) => {
+      if (events.length && change && !ended)
+        set((before) => (before === null ? before : change(before, events)));
+    };
+    const take = (event: SwitchEvent) => {
+      pending.push(event);
+      if (reading) during.push(event);
+      gathering ??= window.setTimeout(() => {
+        gathering = undefined;
+        work(pending.splice(0));
+      }, GATHER_MS);
     };
     const end = hears()
-      ? listen((event) => concerns(event) && want(), want)
+      ? listen((event) => concerns(event) && (change ? take(event) : want()), want)
       : () => undefined;
-    soon(hears() ? every_ms : POLL_MS);
+    soon(rest());
     return () => {
       ended = true;
       window.clearTimeout(due);
+      window.clearTimeout(gathering);
       end();
     };
   }, [again]);
