@@ -1,0 +1,122 @@
+"""What `[channel.NAME.settings]` of a channel of type `email` says, and what is wrong with it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from cicswitch.core.toml import Decoder, KeyPath, Secret
+from cicswitch.mail.compose import ascii_address
+from cicswitch.mail.headers import address_of
+
+__all__ = ["DkimSettings", "ImapSettings", "MailSettings", "ReceiveSettings", "SendSettings"]
+
+Text = Annotated[str, Meta(min_length=1)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Security = Literal["tls", "starttls", "none"]
+
+
+class ImapSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mailbox that mails are read from."""
+
+    server: Text
+    user: Text
+    password: Secret
+    port: Port = 993
+    security: Security = "tls"
+    ca: str = ""
+    folder: Text = "INBOX"
+    move_to: str = ""
+    idle_s: Annotated[int, Meta(ge=1, le=1700)] = 300
+
+
+class ReceiveSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one's own mail server hands mails in."""
+
+    listen: Text
+    protocol: Literal["lmtp", "smtp"] = "lmtp"
+    accept: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    connections: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+    def place(self) -> tuple[str, int]:
+        """Host and port. Raises `ValueError`."""
+        host, _, port = self.listen.rpartition(":")
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("ADDRESS:PORT")
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+
+
+class SendSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The server that mails are given to."""
+
+    server: Text
+    port: Port = 587
+    security: Security = "starttls"
+    user: str = ""
+    password: Secret = Secret()
+    ca: str = ""
+    timeout_s: Annotated[int, Meta(ge=1, le=600)] = 60
+
+
+class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How what is sent is signed."""
+
+    domain: Text
+    selector: Text
+    key: Secret
+
+
+class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel of type `email`."""
+
+    addresses: tuple[Text, ...]
+    send: SendSettings
+    imap: ImapSettings | None = None
+    receive: ReceiveSettings | None = None
+    dkim: DkimSettings | None = None
+    name: str = ""
+    signature: str = ""
+    quote: bool = True
+    subject_token: bool = False
+    reply_token: bool = False
+    automatic: Literal["keep", "queue"] = "keep"
+    trusted: str = ""
+    most_mb: Annotated[int, Meta(ge=1, le=100)] = 40
+    per_hour: Annotated[int, Meta(ge=1)] = 60
+    secret: Secret = Secret()
+
+    def check(self, path: KeyPath, decoder: Decoder) -> None:
+        """Report what the types cannot tell."""
+        if not self.addresses:
+            decoder.add((*path, "addresses"), "an empty list", "at least one address")
+        seen: set[str] = set()
+        for index, text in enumerate(self.addresses):
+            place = (*path, "addresses", index)
+            try:
+                ascii_address(text)
+            except ValueError as error:
+                decoder.add(place, f'"{text}"', f'an address like "support@example.com": {error}')
+            if address_of(text).lower() in seen:
+                decoder.add(place, f'"{text}" twice', "each address once")
+            seen.add(address_of(text).lower())
+        if self.imap is None and self.receive is None:
+            decoder.add(path, "neither imap nor receive", "one of them: mails have to come in")
+        if self.receive is not None:
+            self._check_receive(self.receive, (*path, "receive"), decoder)
+        if self.send.user and not self.send.password:
+            decoder.add((*path, "send", "user"), "no password", "password beside it")
+        if "\n" in self.name or "\r" in self.name:
+            decoder.add((*path, "name"), "more than one line", "one line")
+
+    def _check_receive(self, receive: ReceiveSettings, path: KeyPath, decoder: Decoder) -> None:
+        try:
+            receive.place()
+        except ValueError:
+            decoder.add((*path, "listen"), f'"{receive.listen}"', 'like "127.0.0.1:2525"')
+        for index, text in enumerate(receive.accept):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                decoder.add((*path, "accept", index), f'"{text}"', "an IP network")
