@@ -1,0 +1,110 @@
+"""A gateway's body -> what customers have written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from cicswitch.gateways.shape import Shape
+
+__all__ = ["Written", "read"]
+
+_MOST: Final = 200
+"""Messages of one body."""
+_SHORT: Final = 256
+"""Characters of what is no text."""
+
+
+class Written(Struct, frozen=True):
+    """One message."""
+
+    customer: str
+    text: str
+    external: str = ""
+    called: str = ""
+    name: str = ""
+    language: str = ""
+
+
+def read(shape: Shape, body: bytes) -> tuple[list[Written], int]:
+    """The messages of a body, and how many things in it are none that a customer has written.
+
+    Raises `ValueError` for what is no JSON, or more than a body should have.
+    """
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise ValueError("the body is no JSON") from None
+    messages, others = [], 0
+    for count, around in enumerate(_walk([found], _steps(shape.messages))):
+        if count >= _MOST:
+            raise ValueError(f"more than {_MOST} messages")
+        message = _message(shape, around)
+        if message is None:
+            others += 1
+        else:
+            messages.append(message)
+    return messages, others
+
+
+def _message(shape: Shape, around: list[Any]) -> Written | None:
+    for path, value in shape.where.items():
+        if _field(around, path) != value:
+            return None
+    customer, text = _field(around, shape.customer), _field(around, shape.text)
+    if not customer:
+        return None
+    if not text:
+        kind = _field(around, shape.kind)[:_SHORT]
+        if not kind:
+            return None
+        text = f"[{kind}]"
+    rest = (shape.external, shape.called, shape.name, shape.language)
+    return Written(customer[:_SHORT], text, *(_field(around, path)[:_SHORT] for path in rest))
+
+
+def _field(around: list[Any], path: str) -> str:
+    """The value at a path, as text; empty: there is none. `around` is the message and, before it,
+    what it is in."""
+    for each in path.split("|"):
+        found = each[1:] if each.startswith("=") else _looked_up(around, each)
+        if found:
+            return found
+    return ""
+
+
+def _looked_up(around: list[Any], path: str) -> str:
+    up = len(path) - len(path.lstrip("^"))
+    if not path or up >= len(around):
+        return ""
+    for found in _walk(around[: len(around) - up], _steps(path[up:])):
+        value = found[-1]
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split(".") if step]
+
+
+def _walk(around: list[Any], steps: list[str]) -> Iterator[list[Any]]:
+    """All that a path leads to, each behind the objects that it is in."""
+    if not steps:
+        yield around
+        return
+    step = steps[0]
+    here = around[-1]
+    value = here.get(step.removesuffix("[]")) if isinstance(here, dict) else None
+    if value is None:
+        return
+    if not step.endswith("[]"):
+        yield from _walk([*around, value], steps[1:])
+    elif isinstance(value, list):
+        for each in value:
+            yield from _walk([*around, each], steps[1:])
