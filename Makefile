@@ -6,7 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # auto: native code if this machine can build it; 1: an error if it cannot; 0: none.
 NATIVE ?= auto
-DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core chromium:chromium
+DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core chromium:chromium \
+	doveadm:dovecot-imapd /usr/lib/dovecot/lmtp:dovecot-lmtpd /usr/sbin/postfix:postfix \
+	/usr/sbin/clamd:clamav-daemon gs:ghostscript
+# Found by file, not by command.
+LIBRARIES := libspandsp.so.2:libspandsp2
 
 .PHONY: run demo test check bench soak console setup setup-debian lock clean
 
@@ -28,15 +32,17 @@ check: setup
 	$(TESTS)
 
 # The sources, and then what is installed: the hot modules as native code, if this machine can
-# build them. Tests with sound at its own pace run alone; of the others most wait for something, and
-# four at a time take a third of the time.
+# build them. Tests with sound at its own pace run two at a time; of the others most wait for
+# something, and five at a time take a third of the time. The API, its pages and the command line
+# are no native code: they are tested once.
 PYTEST = $(BIN)/python -m pytest
-FOUR = --numprocesses 4 --dist worksteal
-TESTS = $(PYTEST) -m realtime && $(PYTEST) $(FOUR) -m "not realtime and not soak" && \
+FIVE = --numprocesses 5 --dist worksteal
+TWO = --numprocesses 2 --dist worksteal
+TESTS = $(PYTEST) $(TWO) -m realtime && $(PYTEST) $(FIVE) -m "not realtime and not soak" && \
 	if test -e $(VENV)/.native; then echo "and the native build:"; export CICSWITCH_TEST=native; \
-	$(PYTEST) -m realtime $(NATIVE_TESTS) && \
-	$(PYTEST) $(FOUR) -m "not realtime and not soak and not slow" $(NATIVE_TESTS); fi
-NATIVE_TESTS := $(filter-out tests/support/ tests/soak/ tests/terminal/ tests/core/ tests/__pycache__/,$(wildcard tests/*/))
+	$(PYTEST) $(TWO) -m realtime tests/media/test_media_relay.py tests/media/test_media_recording.py && \
+	$(PYTEST) $(FIVE) -m "not realtime and not soak and not slow" $(NATIVE_TESTS); fi
+NATIVE_TESTS := $(filter-out tests/support/ tests/browser/ tests/api/ tests/webhooks/ tests/operation/ tests/hours/ tests/runtime/ tests/soak/ tests/terminal/ tests/core/ tests/channels/ tests/mail/ tests/gateways/ tests/paper/ tests/simulate/ tests/__pycache__/,$(wildcard tests/*/))
 
 bench: setup
 	$(BIN)/cicswitch bench all
@@ -82,6 +88,9 @@ $(VENV)/.installed: $(VENV)/.runtime $(SOURCES)
 setup-debian:
 	@missing=""; for pair in $(DEBIAN); do \
 	  command -v $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; \
+	done; \
+	for pair in $(LIBRARIES); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q "$${pair%%:*}" || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \

@@ -1,4 +1,4 @@
-"""What the media plane costs: `python -m bench.micro_media [relay|record|hold|open|all]`.
+"""What the media plane costs: `python -m bench.micro_media [relay|record|hold|mix|open|all]`.
 
 A worker process behind a `WorkerPlane`, driven by `sender.c` (one in Python would need more CPU
 than what it measures) from another loopback address. CPU is that of the worker, utime + stime in
@@ -154,6 +154,32 @@ async def hold(sender: Path, legs: int, seconds: float, *, talking: bool) -> Non
         await made.stop()
 
 
+async def mix(sender: Path, legs: int, size: int, seconds: float) -> None:
+    """Rooms of so many legs, in which all talk and hear one another.
+
+    A leg-tick is 20 ms of one leg: its packet received, mixed with the others, and one sent.
+    """
+    made, _ = await plane()
+    try:
+        legs -= legs % size
+        ports = await opened(made, legs)
+        for first in range(0, legs, size):
+            room = [str(leg) for leg in range(first, first + size)]
+            made.mix({leg: [other for other in room if other != leg] for leg in room})
+        await asyncio.sleep(0.5)
+        used, system, seen = await drive(sender, made, ports, seconds, 1.5)
+        await asyncio.sleep(1.1)
+        figures = made.figures()
+        print(
+            f"mix {legs} legs in rooms of {size}: {used / legs / seconds / 50 * 1e6:.2f}"
+            f" µs/leg-tick ({system / legs / seconds / 50 * 1e6:.2f} in the kernel),"
+            f" core {used / seconds:.0%}, heard {seen['other']:.0f} packets,"
+            f" late {figures['packets_late']:.0f}, concealed {figures['frames_concealed']:.0f}"
+        )
+    finally:
+        await made.stop()
+
+
 async def open_close(rounds: int, calls: int) -> None:
     """Two legs opened, configured, bridged, closed; both processes."""
     made, events = await plane()
@@ -267,6 +293,10 @@ async def main() -> None:
         if what in ("hold", "all"):
             for talking in (False, True):
                 await hold(sender, 500, seconds, talking=talking)
+        if what in ("mix", "all"):
+            for legs in (300, 1000):
+                for size in (3, 10):
+                    await mix(sender, legs, size, seconds)
         if what in ("open", "all"):
             await open_close(10, 400)
             for rate in (100, 400, 1000):

@@ -18,7 +18,10 @@ from cicswitch.core.errors import NotFound
 
 __all__ = ["NAMES", "main"]
 
-NAMES = ("dial", "queue", "acd", "relay", "memory", "overload", "leak")
+NAMES = (
+    *("dial", "queue", "acd", "relay", "memory", "overload", "leak", "webrtc", "api"),
+    *("channels", "fax"),
+)
 
 
 def main(name: str, options: Options, *, json: bool) -> list[Result]:

@@ -12,24 +12,37 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from cicswitch.acd.skills import Need, SkillsError, all_of, levels
 from cicswitch.acd.skills import parse as parse_need
+from cicswitch.attachments.clamd import place
+from cicswitch.contacts.answers import FIELDS, unknown_fields
+from cicswitch.contacts.faxes import FaxSettings
 from cicswitch.core.errors import ConfigError
+from cicswitch.core.signature import secret_key
 from cicswitch.core.toml import Decoder, Document, Finding, Secret
 from cicswitch.dialplan.load import load_dialplans
 from cicswitch.dialplan.model import Dialplan
+from cicswitch.gateways.shape import GatewaySettings
 from cicswitch.hours import Holidays, Hours, Schedule, check_holidays, checked_schedule
+from cicswitch.mail.settings import MailSettings
+from cicswitch.records.alerts import QUEUE_FIGURES, Rule
+from cicswitch.records.journal import KINDS
 from cicswitch.runtime.policy import find
 from cicswitch.segments import SegmentConfig, check_segments
 
 __all__ = [
     "AgentConfig",
+    "AlertConfig",
+    "AnswerConfig",
+    "ChatConfig",
     "Codes",
     "Config",
     "DeviceConfig",
@@ -39,13 +52,18 @@ __all__ = [
     "Listen",
     "LoggingConfig",
     "MediaConfig",
+    "OidcConfig",
     "QueueConfig",
     "RecordingConfig",
     "SipConfig",
     "StoreConfig",
     "TrunkConfig",
+    "WebhookConfig",
+    "candidate",
     "check",
+    "covered",
     "default_path",
+    "dialplan_files",
     "load",
     "parse_endpoint",
 ]
@@ -55,6 +73,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Proficiency = Annotated[int, Meta(ge=1, le=100)]
 Text = Annotated[str, Meta(min_length=1)]
+AccountRole = Literal["agent", "supervisor", "quality", "planner", "administrator"]
 
 
 class Endpoint(Struct, frozen=True):
@@ -164,6 +183,7 @@ class MediaConfig(Struct, frozen=True, forbid_unknown_fields=True):
     rtp_timeout_s: Positive = 30
     codecs: tuple[Literal["PCMU", "PCMA"], ...] = ("PCMU", "PCMA")
     prompts: tuple[str, ...] = ()
+    uploads: Text = "var/prompts"
     language: Text = "en"
     music: Text = "moh/slow-harbour"
     music_ptime_ms: Literal[20, 40, 60] = 20
@@ -175,6 +195,41 @@ class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True):
     directory: Text = "var/recordings"
     voicemail: Text = "var/voicemail"
     min_free_mb: Count = 200
+
+
+class WebrtcConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Browsers as phones."""
+
+    enabled: bool = True
+    host: str = ""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    advertise: tuple[str, ...] = ()
+    codecs: tuple[Literal["opus", "PCMU", "PCMA"], ...] = ("opus", "PCMU", "PCMA")
+    video: bool = True
+    lost_s: Annotated[int, Meta(ge=2, le=60)] = 4
+    ice_servers: tuple[Text, ...] = ()
+    turn_secret: Secret = Secret()
+
+
+class WidgetConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A button on pages of other sites that calls a number here."""
+
+    number: str = ""
+    chat: str = ""
+    origins: tuple[str, ...] = ()
+    title: str = ""
+    video: bool = True
+
+
+class ChannelConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A medium in writing."""
+
+    type: Text
+    queue: str = ""
+    silent_s: Seconds = 0.0
+    end_s: Seconds = 0.0
+    away_s: Positive = 60
+    settings: dict[str, Any] = {}
 
 
 class TrunkConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,6 +293,7 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     interrupted_by: dict[Medium, tuple[Medium, ...]] = {}
     signed_in: bool = False
     auto_answer: bool = False
+    supervisor: bool = False
 
 
 class WeightsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -357,6 +413,7 @@ class Features(Struct, frozen=True, forbid_unknown_fields=True):
     pause: str = "*73"
     ready: str = "*74"
     wrap_up: str = "*75"
+    supervise: str = "*76"
     echo: str = "*43"
 
 
@@ -370,6 +427,108 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     session_idle_s: Positive = 3600
     session_max_s: Positive = 43200
     requests_per_minute: Positive = 600
+
+
+class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where people may sign in elsewhere: `cicswitch.api.oidc`."""
+
+    issuer: Text
+    client_id: Text
+    client_secret: Secret = Secret()
+    label: str = ""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claim: Text = "preferred_username"
+    role_claim: str = ""
+    roles: dict[str, AccountRole] = {}
+    new_role: Literal["", AccountRole] = ""
+    agent_claim: str = ""
+    redirect: str = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    ca_file: str = ""
+
+
+class WebhookConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Events that are sent to a program elsewhere: `cicswitch.webhooks`."""
+
+    name: Text
+    url: Text
+    secret: Secret
+    events: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    max_attempts: Count = 0
+    retry_s: Annotated[float, Meta(gt=0)] = 1.0
+    retry_max_s: Annotated[float, Meta(gt=0, le=86400)] = 300.0
+    ca_file: str = ""
+
+
+class AnswerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text that agents have at hand: `cicswitch.contacts.answers`."""
+
+    text: Text
+    title: str = ""
+    media: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    language: str = ""
+
+
+class AlertConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A figure that somebody is to be told of: `cicswitch.records.alerts`."""
+
+    figure: Literal[
+        "waiting",
+        "longest_wait_s",
+        "ewt_s",
+        "service_level_now",
+        "service_level_today",
+        "abandonment",
+        "agents_available",
+        "agents_signed_in",
+        "trunk_down",
+        "disk_free_mb",
+        "degraded",
+        "calls",
+    ]
+    queue: str = ""
+    trunk: str = ""
+    above: float | None = None
+    below: float | None = None
+    clear: float | None = None
+    for_s: Count = 0
+    severity: Literal["info", "warning", "critical"] = "warning"
+
+    def rule(self, name: str) -> Rule:
+        """What is watched."""
+        threshold = self.below if self.above is None else self.above
+        threshold = 0.0 if threshold is None else threshold
+        return Rule(
+            name=name,
+            figure=self.figure,
+            direction="below" if self.above is None else "above",
+            threshold=threshold,
+            clear=threshold if self.clear is None else self.clear,
+            for_s=self.for_s,
+            severity=self.severity,
+            subject=self.queue or self.trunk,
+        )
+
+
+class ChatConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What colleagues write to one another."""
+
+    keep_days: Count = 90
+    messages_per_minute: Positive = 30
+
+
+class AttachmentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The files of messages in writing."""
+
+    directory: Text = "var/attachments"
+    file_mb: Annotated[int, Meta(ge=1, le=1024)] = 25
+    message_mb: Annotated[int, Meta(ge=1, le=1024)] = 50
+    quota_mb: Count = 10_000
+    clamd: str = ""
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -397,6 +556,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sip: SipConfig = SipConfig()
     media: MediaConfig = MediaConfig()
     recording: RecordingConfig = RecordingConfig()
+    webrtc: WebrtcConfig = WebrtcConfig()
+    widget: dict[str, WidgetConfig] = {}
+    channel: dict[str, ChannelConfig] = {}
     trunk: dict[str, TrunkConfig] = {}
     device: dict[str, DeviceConfig] = {}
     skills: dict[str, str] = {}
@@ -408,6 +570,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     codes: Codes = Codes()
     features: Features = Features()
     http: HttpConfig = HttpConfig()
+    oidc: dict[str, OidcConfig] = {}
+    webhooks: tuple[WebhookConfig, ...] = ()
+    alerts: dict[str, AlertConfig] = {}
+    answer: dict[str, AnswerConfig] = {}
+    chat: ChatConfig = ChatConfig()
+    attachments: AttachmentsConfig = AttachmentsConfig()
     store: StoreConfig = StoreConfig()
     logging: LoggingConfig = LoggingConfig()
     dialplans: tuple[str, ...] = ("dialplans/*.toml",)
@@ -456,7 +624,28 @@ def check(
 
     With `text` it is that which is checked, as if the file held it.
     """
-    return sorted(_read(path, environ, text)[1])
+    return sorted(_read(path, environ, {} if text is None else {path: text})[1])
+
+
+def candidate(
+    path: Path, texts: Mapping[Path, str | None], environ: Mapping[str, str] = os.environ
+) -> tuple[Config | None, list[Finding]]:
+    """The configuration in a file, and every mistake, if some of its files held other texts, were
+    there, or (None) were gone."""
+    return _read(path, environ, {file.absolute(): text for file, text in texts.items()})
+
+
+def covered(config: Config, file: Path) -> bool:
+    """Whether `dialplans` names a file that may not be there yet."""
+    return any(_covers(config, pattern, file) for pattern in config.dialplans)
+
+
+def dialplan_files(config: Config) -> list[Path]:
+    """The files that `dialplans` names."""
+    files: list[Path] = []
+    for pattern in config.dialplans:
+        files += [file for file in _matching(config, pattern) if file not in files]
+    return files
 
 
 _OWN = ("directory", "plan", "segment_numbers")
@@ -464,8 +653,10 @@ _OWN = ("directory", "plan", "segment_numbers")
 
 
 def _read(
-    path: Path, environ: Mapping[str, str], text: str | None = None
+    path: Path, environ: Mapping[str, str], texts: Mapping[Path, str | None] | None = None
 ) -> tuple[Config | None, list[Finding]]:
+    texts = texts or {}
+    text = texts.get(path, texts.get(path.absolute()))
     try:
         document = Document.read(path) if text is None else Document(text, str(path))
     except ConfigError as error:
@@ -481,18 +672,28 @@ def _read(
     config = msgspec.structs.replace(config, directory=str(path.parent.absolute()))
     _endpoints(config, decoder)
     _references(config, decoder)
+    config = _channels(config, decoder)
+    _attachments(config, decoder)
     _numbers(config, decoder)
+    _oidc(config, decoder)
+    _answers(config, decoder)
+    _webhooks(config, decoder)
+    _alerts(config, decoder)
     schedules = _hours(config, decoder)
     numbers = check_segments(config.segment, path.parent, decoder)
     findings = decoder.findings
     plan, plan_findings = load_dialplans(
-        _dialplan_files(config, decoder),
+        _dialplan_files(config, decoder, texts),
         queues=config.queue,
         trunks=config.trunk,
+        channels=config.channel,
+        faxes=[name for name, each in config.channel.items() if each.type == "fax"],
         skills=config.skills,
         hours=schedules,
         holidays=config.holidays,
         segments=config.segment,
+        widgets=config.widget,
+        texts={file: text for file, text in texts.items() if text is not None},
     )
     findings += plan_findings
     return msgspec.structs.replace(config, plan=plan, segment_numbers=numbers), findings
@@ -528,7 +729,9 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
         if endpoint in seen:
             decoder.add(key, f'"{text}" twice', "each listener once")
         seen[endpoint] = index
-    hosts = [("listen", "advertise"), ("media", "host"), ("media", "ipv6_host")]
+    hosts = [
+        *(("listen", "advertise"), ("media", "host"), ("media", "ipv6_host"), ("webrtc", "host"))
+    ]
     for section, name in hosts:
         text = getattr(getattr(config, section), name)
         if text:
@@ -536,6 +739,29 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
                 ipaddress.ip_address(text)
             except ValueError:
                 decoder.add((section, name), f'"{text}"', "an IP address")
+    for number, text in enumerate(config.webrtc.advertise):
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            decoder.add(("webrtc", "advertise", number), f'"{text}"', "an IP address")
+    for number, text in enumerate(config.webrtc.ice_servers):
+        if not text.startswith(("stun:", "stuns:", "turn:", "turns:")):
+            key = ("webrtc", "ice_servers", number)
+            decoder.add(key, f'"{text}"', 'a server like "stun:stun.example.com:3478"')
+    for name, widget in config.widget.items():
+        if not (widget.number or widget.chat):
+            decoder.add(("widget", name), "neither number nor chat", "one of them at least")
+        if widget.chat and widget.chat not in config.channel:
+            decoder.unknown(("widget", name, "chat"), "a channel", widget.chat, config.channel)
+        for index, text in enumerate(widget.origins):
+            asked = urlsplit(text)
+            plain = asked.netloc and f"{asked.scheme}://{asked.netloc}" == text
+            if asked.scheme not in ("http", "https") or not plain:
+                decoder.add(
+                    ("widget", name, "origins", index),
+                    f'"{text}"',
+                    'an origin like "https://www.example.com"',
+                )
     try:
         parse_endpoint(config.listen.http, ("tcp",), 8080)
     except ValueError as error:
@@ -560,6 +786,63 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
             decoder.add(
                 ("trunk", name, "register"), "true", "username and password beside it to register"
             )
+
+
+def _channels(config: Config, decoder: Decoder) -> Config:
+    """Check them; the configuration with the settings of this package's channels as they mean."""
+    found: dict[str, ChannelConfig] = {}
+    known: dict[str, str] = {}
+    for name, channel in config.channel.items():
+        made = found[name] = _settled(name, channel, config, decoder)
+        for address in made.settings.get("addresses", ()) if channel.type == "email" else ():
+            other = known.setdefault(str(address).lower(), name)
+            if other != name:
+                what = f'"{address}", an address of channel "{other}" too'
+                path = ("channel", name, "settings", "addresses")
+                decoder.add(path, what, "each address once")
+        if name == "device" or name in config.trunk:
+            what = "phones" if name == "device" else "a trunk"
+            decoder.add(("channel", name), f"the name of {what}", "a name of its own")
+        if channel.queue and channel.queue not in config.queue:
+            decoder.unknown(("channel", name, "queue"), "a queue", channel.queue, config.queue)
+        if channel.end_s and channel.end_s < channel.silent_s:
+            decoder.add(("channel", name, "end_s"), f"{channel.end_s:g}", "silent_s or more")
+    return msgspec.structs.replace(config, channel=found)
+
+
+_SETTINGS: dict[str, type[FaxSettings | GatewaySettings | MailSettings]] = {
+    "email": MailSettings,
+    "fax": FaxSettings,
+    "webhook": GatewaySettings,
+}
+
+
+def _settled(name: str, channel: ChannelConfig, config: Config, decoder: Decoder) -> ChannelConfig:
+    """A channel with its settings decoded: their defaults filled in, their secrets read."""
+    kind = _SETTINGS.get(channel.type)
+    if kind is None:
+        return channel
+    path = ("channel", name, "settings")
+    settings = decoder.decode(kind, channel.settings, path)
+    if settings is None:
+        return channel
+    if not isinstance(settings, FaxSettings):
+        settings.check(path, decoder)
+    elif settings.trunk and settings.trunk not in config.trunk:
+        decoder.unknown((*path, "trunk"), "a trunk", settings.trunk, config.trunk)
+    return msgspec.structs.replace(channel, settings=msgspec.structs.asdict(settings))
+
+
+def _attachments(config: Config, decoder: Decoder) -> None:
+    own = config.attachments
+    if own.message_mb < own.file_mb:
+        decoder.add(("attachments", "message_mb"), f"{own.message_mb}", "file_mb or more")
+    if own.clamd:
+        try:
+            place(own.clamd)
+        except ValueError:
+            expected = '"unix:PATH" or "tcp:HOST:PORT"'
+            decoder.add(("attachments", "clamd"), f'"{own.clamd}"', expected)
 
 
 def _references(config: Config, decoder: Decoder) -> None:
@@ -724,13 +1007,148 @@ def _numbers(config: Config, decoder: Decoder) -> None:
                 decoder.add(("codes", table, digits), f'"{digits}"', "digits to dial as the key")
 
 
-def _dialplan_files(config: Config, decoder: Decoder) -> list[Path]:
+_HOOK = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def _answers(config: Config, decoder: Decoder) -> None:
+    media = {"chat", "email", "fax", "sms", "task"}
+    own = media | {"webhook"}
+    others = any(channel.type not in own for channel in config.channel.values())
+    for name, answer in config.answer.items():
+        key = ("answer", name)
+        for index, queue in enumerate(answer.queues):
+            if queue not in config.queue:
+                decoder.unknown((*key, "queues", index), "a queue", queue, config.queue)
+        for index, medium in enumerate(answer.media):
+            if medium not in media and not others:  # which have media of their own
+                decoder.unknown((*key, "media", index), "a medium", medium, media)
+        for field_name in unknown_fields(answer.text):
+            decoder.unknown((*key, "text"), "a field", f"{{{field_name}}}", FIELDS)
+
+
+def _oidc(config: Config, decoder: Decoder) -> None:
+    for name, provider in config.oidc.items():
+        key = ("oidc", name)
+        if not _HOOK.fullmatch(name):  # it is in a path
+            expected = "up to 63 of a-z, 0-9, - and _, like company"
+            decoder.add(key, f'"{name}"', expected)
+        for field_name in ("issuer", "redirect"):
+            url = getattr(provider, field_name)
+            if url and not _secure(url):
+                expected = 'https and a host, like "https://login.example.com"; http on loopback'
+                decoder.add((*key, field_name), f'"{url}"', expected)
+        if "openid" not in provider.scopes:
+            decoder.add((*key, "scopes"), "another", '"openid" among them')
+        if bool(provider.role_claim) != bool(provider.roles):
+            missing = "roles" if provider.role_claim else "role_claim"
+            decoder.add((*key, missing), "none", "role_claim and roles together")
+
+
+def _secure(url: str) -> bool:
+    """Whether a URL is https, or http on this machine, without anything that does not belong."""
+    try:
+        split = urlsplit(url)
+        host = split.hostname or ""
+        fine = bool(host) and split.port != 0 and split.username is None
+        if split.query or split.fragment or not fine:
+            return False
+        if split.scheme == "http":
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return split.scheme == "https"
+
+
+def _webhooks(config: Config, decoder: Decoder) -> None:
+    names: set[str] = set()
+    for index, hook in enumerate(config.webhooks):
+        key = ("webhooks", index)
+        if hook.name in names:
+            decoder.add((*key, "name"), f'"{hook.name}" twice', "a name for each webhook")
+        names.add(hook.name)
+        if not _HOOK.fullmatch(hook.name):  # it becomes the name of a file
+            expected = "up to 63 of a-z, 0-9, - and _, like crm"
+            decoder.add((*key, "name"), f'"{hook.name}"', expected)
+        try:
+            split = urlsplit(hook.url)
+            usable = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+        except ValueError:
+            usable = False
+        if not usable or split.fragment or split.username is not None:
+            expected = 'http or https, a host, no name and no "#", like "https://example.com/cic"'
+            decoder.add((*key, "url"), f'"{hook.url}"', expected)
+        try:
+            secret_key(hook.secret.reveal())
+        except ValueError as error:
+            decoder.add((*key, "secret"), "another", str(error))
+        for number, kind in enumerate(hook.events):
+            if kind not in KINDS:
+                decoder.unknown((*key, "events", number), "a kind of event", kind, KINDS)
+        for field_name, known in (("queues", config.queue), ("agents", config.agent)):
+            for number, name in enumerate(getattr(hook, field_name)):
+                if name not in known:
+                    what = "a queue" if field_name == "queues" else "an agent"
+                    decoder.unknown((*key, field_name, number), what, name, known)
+        if hook.retry_max_s < hook.retry_s:
+            decoder.add((*key, "retry_max_s"), f"{hook.retry_max_s:g}", "retry_s or more")
+
+
+def _alerts(config: Config, decoder: Decoder) -> None:
+    for name, alert in config.alerts.items():
+        key = ("alerts", name)
+        if (alert.above is None) == (alert.below is None):
+            found = "neither above nor below" if alert.above is None else "above and below"
+            decoder.add(key, found, "one of them: above or below")
+        elif alert.clear is not None:
+            rule = alert.rule(name)
+            if rule.past(alert.clear):
+                side = "at most" if rule.direction == "above" else "at least"
+                expected = f"{side} {rule.threshold:g}, where it is raised"
+                decoder.add((*key, "clear"), f"{alert.clear:g}", expected)
+        if alert.queue and alert.queue not in config.queue:
+            decoder.unknown((*key, "queue"), "a queue", alert.queue, config.queue)
+        if alert.queue and alert.figure not in QUEUE_FIGURES:
+            decoder.add((*key, "queue"), f'"{alert.queue}"', f"none: {alert.figure} is no queue's")
+        if alert.trunk and alert.trunk not in config.trunk:
+            decoder.unknown((*key, "trunk"), "a trunk", alert.trunk, config.trunk)
+        if alert.trunk and alert.figure != "trunk_down":
+            decoder.add((*key, "trunk"), f'"{alert.trunk}"', f"none: {alert.figure} is no trunk's")
+
+
+def _dialplan_files(
+    config: Config, decoder: Decoder, texts: Mapping[Path, str | None]
+) -> list[Path]:
     files: list[Path] = []
     for index, pattern in enumerate(config.dialplans):
-        base, root = Path(config.directory), Path(pattern).anchor
-        found = sorted(Path(root).glob(pattern.removeprefix(root)) if root else base.glob(pattern))
-        found = [file for file in found if not file.name.endswith(".test.toml")]
+        found = _matching(config, pattern, texts)
         if not found:
             decoder.add(("dialplans", index), f'"{pattern}"', "a file or a pattern that has files")
         files += [file for file in found if file not in files]
     return files
+
+
+def _matching(
+    config: Config, pattern: str, texts: Mapping[Path, str | None] | None = None
+) -> list[Path]:
+    base, root = Path(config.directory), Path(pattern).anchor
+    found = {*(Path(root).glob(pattern.removeprefix(root)) if root else base.glob(pattern))}
+    for file, text in (texts or {}).items():
+        if text is None:
+            found.discard(file)
+        elif file not in found and _covers(config, pattern, file):
+            found.add(file)
+    return [file for file in sorted(found) if not file.name.endswith(".test.toml")]
+
+
+def _covers(config: Config, pattern: str, file: Path) -> bool:
+    """Whether a pattern names a file, as `Path.glob` would find it."""
+    wanted = Path(config.directory, pattern).parts
+    return _fits(file.absolute().parts, wanted)
+
+
+def _fits(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        return any(_fits(parts[skip:], wanted[1:]) for skip in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])

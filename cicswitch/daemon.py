@@ -21,7 +21,12 @@ import structlog
 
 from cicswitch.acd.commands import Command
 from cicswitch.acd.engine import Engine
+from cicswitch.alerting import Alerting
+from cicswitch.archive import Archive
+from cicswitch.attachments.files import Attachments
 from cicswitch.calls.call import Call
+from cicswitch.channels.fax import Fax
+from cicswitch.channels.load import make as make_channel
 from cicswitch.config import Config, default_path, load
 from cicswitch.core.errors import ConfigError, NotFound, ResourceError
 from cicswitch.core.ids import Tokens
@@ -31,10 +36,13 @@ from cicswitch.legs.sip import SipStack
 from cicswitch.media.library import Library
 from cicswitch.media.plane import WorkerPlane
 from cicswitch.media.settings import MediaSettings
+from cicswitch.media.spandsp import missing as missing_for_fax
 from cicswitch.media.speech import EspeakSpeech
 from cicswitch.media.wav import repair
+from cicswitch.media.webrtc.gateway import Gateway
 from cicswitch.net.dns import resolve
 from cicswitch.records.journal import Event
+from cicswitch.records.scores import Scores
 from cicswitch.records.today import Today
 from cicswitch.runtime import log as logs
 from cicswitch.runtime.clock import Clock, WheelDriver
@@ -51,10 +59,12 @@ log = structlog.get_logger("daemon")
 _REPAIR_S = 2 * 86400
 """How far back recordings are looked at after a crash; no call lasts longer."""
 _FIXED = (
-    *("listen", "control", "store", "http.enabled", "http.accounts", "logging"),
+    *("listen", "control", "store", "channel", "http.enabled", "http.accounts", "logging"),
+    "attachments.directory",
     *("sip.realm", "sip.digest", "sip.user_agent", "sip.max_contacts"),
     *("sip.register_min_s", "sip.register_max_s"),
     *("media.host", "media.ipv6_host", "media.ports", "media.workers"),
+    *("webrtc.enabled", "webrtc.host", "webrtc.port", "webrtc.advertise", "webrtc.lost_s"),
     *("media.latch", "media.rtp_timeout_s", "media.music_ptime_ms"),
 )
 """What a reload cannot change, and says so."""
@@ -78,6 +88,19 @@ def _media_settings(config: Config) -> MediaSettings:
         latch=media.latch,
         rtp_timeout_s=media.rtp_timeout_s,
         music_ptime_ms=media.music_ptime_ms,
+    )
+
+
+def _browsers(config: Config) -> Gateway | None:
+    """What talks to browsers; they need the HTTP server, which has their signalling."""
+    webrtc, media = config.webrtc, _media_settings(config)
+    if not (webrtc.enabled and config.http.enabled):
+        return None
+    advertise = webrtc.advertise or ((media.advertise,) if media.advertise else ())
+    return Gateway(
+        *(webrtc.host or media.host, webrtc.port, advertise),
+        inner_host=media.host,
+        lost_s=webrtc.lost_s,
     )
 
 
@@ -112,14 +135,22 @@ class Switch:
         self.started_at = 0.0
         self._functions = dict(functions or {})
         self._started = False
-        self.media = WorkerPlane(_media_settings(config))
+        self.browsers = _browsers(config)
+        self.media = WorkerPlane(_media_settings(config), self.browsers)
         self.store = SqliteStore(
             config.path(config.store.path),
             commit_ms=config.store.commit_ms,
             synchronous=config.store.synchronous,
             trace_hours=config.store.trace_hours,
+            chat_days=config.chat.keep_days,
             on_degraded=self._store_degraded,
         )
+        self.attachments = Attachments(
+            config.path(config.attachments.directory),
+            lambda: self.config.attachments,
+            self.store.path,
+        )
+        self.archive = Archive(self.store.path, self.attachments)
         self.gate = OverloadGate(
             lambda: len(self.conductor.calls),
             self.clock.now,
@@ -137,20 +168,24 @@ class Switch:
             overloaded=self.gate,
             rearm=self._rearm,
             keep_ladder=self.store.append_trace,
+            webrtc=self.browsers,
             resolve=resolve,
         )
         self._library = self._make_library(config)
+        self.speech = EspeakSpeech(config.path("var/speech"))
         self.conductor = Conductor(
             Environment(
                 config=config,
                 legs=self.sip,
                 media=self.media,
                 journal=self.store,
-                speech=EspeakSpeech(config.path("var/speech")),
+                archive=self.archive,
+                speech=self.speech,
                 tasks=self.tasks,
                 wheel=self.wheel,
                 tokens=self.tokens,
                 clock=self.clock.now,
+                rearm=self._rearm,
                 prompt=self._prompt,
                 can_record=lambda: "recording" not in self.degraded,
                 recorded=self._recorded,
@@ -161,9 +196,12 @@ class Switch:
             )
         )
         self.today = Today()
+        self.scores = Scores()
         """Running figures of the day, for live views."""
+        self.alerting = Alerting(self)
         self._set_limits(config)
         self.conductor.visitors.append(self.today.feed)
+        self.conductor.subscribers.append(self.scores.feed)
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None
@@ -196,6 +234,7 @@ class Switch:
         return {
             "calls": len(conductor.calls),
             "callbacks": len(conductor.callbacks.promises),
+            "contacts": len(conductor.contacts.live),
             "call_legs": len(conductor.by_leg),
             "seized": len(conductor.seized),
             "sip_legs": self.sip.legs,
@@ -241,6 +280,8 @@ class Switch:
         try:
             await self.media.start(self._media_event)
             await self.sip.start(self.conductor, self.conductor.interaction_of)
+            await self.attachments.start()
+            self._make_channels()
         except (ResourceError, OSError):
             await self._close("failed start")
             raise
@@ -250,8 +291,29 @@ class Switch:
         self._garbage.start(loop)
         self.conductor.pump()
         self.conductor.callbacks.restore(self.store.callbacks)
-        self.store.callbacks = []
+        self.conductor.contacts.restore(self.store.contacts)
+        self.conductor.outbox.restore(self.store.outbox)
+        self.store.callbacks, self.store.contacts, self.store.outbox = [], [], []
+        lacking = missing_for_fax() if self.conductor.faxes.channels else ""
+        if lacking:
+            self.degraded["fax"] = lacking
+            log.error("fax_not_possible", error=lacking)
+        for channel in self.conductor.contacts.channels.values():
+            try:
+                await channel.start()
+            except ResourceError as error:
+                self.degraded[f"channel {channel.name}"] = str(error)
+                log.error("channel_not_started", channel=channel.name, error=str(error))
+        self.alerting.start()
         self._rearm()
+
+    def _make_channels(self) -> None:
+        contacts = self.conductor.contacts
+        for name, config in self.config.channel.items():
+            channel = make_channel(name, config, contacts, self.archive)
+            contacts.channels[name] = channel
+            if isinstance(channel, Fax):
+                self.conductor.faxes.channels[name] = channel
 
     async def drain(self, seconds: float) -> int:
         """Take no new calls and wait for those in progress; the number that is left after it."""
@@ -277,6 +339,8 @@ class Switch:
         await self._close(reason)
 
     async def _close(self, reason: str) -> None:
+        for channel in self.conductor.contacts.channels.values():
+            await channel.stop()
         self.gate.stop()
         self._garbage.stop()
         if self._disk_timer is not None:
@@ -288,6 +352,8 @@ class Switch:
         await asyncio.sleep(0)
         if self._driver is not None:
             self._driver.stop()
+        await self.attachments.stop()
+        self.archive.close()
         await asyncio.to_thread(self.store.close, self.clock.now(), reason)
 
     def reload_file(self) -> list[str]:
@@ -319,6 +385,8 @@ class Switch:
         env.voicemail = config.path(config.recording.voicemail)
         self.conductor.configure(config)
         self.conductor.pump()
+        self.alerting.configure(config)
+        self.store.chat_days = config.chat.keep_days
         self._rearm()
         for listener in self.on_reload:
             fixed += listener(config)
@@ -401,8 +469,13 @@ class Switch:
         }
 
     def _make_library(self, config: Config) -> Library:
-        folders = [config.path(folder) for folder in config.media.prompts]
+        folders = [config.path(each) for each in (config.media.uploads, *config.media.prompts)]
         return Library(folders, default_language=config.media.language)
+
+    @property
+    def library(self) -> Library:
+        """Prompts by name, as calls find them."""
+        return self._library
 
     def _prompt(self, name: str, language: str) -> Path | None:
         try:

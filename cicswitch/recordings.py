@@ -22,19 +22,30 @@ from numpy.typing import NDArray
 
 from cicswitch.core.errors import NotFound, ResourceError
 from cicswitch.media.wav import HEADER_SIZE
+from cicswitch.media.webrtc.webm import start_of
 from cicswitch.records.rows import RecordingRecord
 from cicswitch.store.recordings import RecordingFilter, find, page
 from cicswitch.store.sqlite import connect_reader
 
-__all__ = ["OpenFile", "Recordings", "Shape", "peaks"]
+__all__ = ["Film", "OpenFile", "Recordings", "Shape", "peaks"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _MOST_BYTES: Final = 128 << 20
 """So much of a file is looked at for its peaks; of a longer one the beginning of each part."""
+SIDES: Final = ("customer", "agent")
 _CACHED: Final = 256
 _WAITING: Final = 64
+
+
+class Film(Struct, frozen=True):
+    """The video of one side, a WebM beside the WAV."""
+
+    side: str
+    size: int
+    start_s: float
+    """How long after the sound it begins."""
 
 
 class Shape(Struct, frozen=True):
@@ -44,6 +55,7 @@ class Shape(Struct, frozen=True):
     modified_ns: int
     channels: int
     duration_s: float
+    videos: tuple[Film, ...] = ()
 
 
 class OpenFile:
@@ -114,12 +126,19 @@ class Recordings:
         """Its file, to be sent. Raises `NotFound` if it is gone."""
         return OpenFile(await self._counted(_open, record.path), self._run)
 
+    async def open_video(self, record: RecordingRecord, side: str) -> OpenFile:
+        """The video of one of `SIDES`, to be sent. Raises `NotFound` if there is none."""
+        if side not in SIDES:
+            raise NotFound(f'there is no side "{side[:80]}"')
+        path = _film(record.path, side)
+        return OpenFile(await self._counted(_open, path), self._run)
+
     async def waveform(self, record: RecordingRecord, points: int) -> list[list[int]]:
         """The loudest of each of so many parts, 0 to 32767, for each channel. Raises `NotFound`."""
         return await self._counted(self._waveform, record.path, points)
 
     async def remove(self, record: RecordingRecord) -> None:
-        """Remove its file. Raises `NotFound` if it is gone, `ResourceError`."""
+        """Remove its files. Raises `NotFound` if its sound is gone, `ResourceError`."""
         await self._counted(_remove, record.path)
 
     # -- in a thread -----------------------------------------------------------------------------
@@ -179,11 +198,34 @@ def _shape(path: str) -> Shape | None:
         found = os.fstat(descriptor)
         channels, _, frames = _format(descriptor, found.st_size)
         rate_hz = struct.unpack("<I", os.pread(descriptor, 4, 24).ljust(4, b"\1"))[0]
-        return Shape(found.st_size, found.st_mtime_ns, channels, frames / max(1, rate_hz))
+        duration_s = frames / max(1, rate_hz)
+        return Shape(found.st_size, found.st_mtime_ns, channels, duration_s, _films(path))
     except OSError:
         return None
     finally:
         os.close(descriptor)
+
+
+def _film(path: str, side: str) -> str:
+    return str(Path(path).with_suffix(f".{side}.webm"))
+
+
+def _films(path: str) -> tuple[Film, ...]:
+    found: list[Film] = []
+    for side in SIDES:
+        try:
+            descriptor = os.open(_film(path, side), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            start_ms = start_of(os.pread(descriptor, 1024, 0))
+            if start_ms is not None:
+                found.append(Film(side, os.fstat(descriptor).st_size, start_ms / 1000))
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+    return tuple(found)
 
 
 def _format(descriptor: int, size: int) -> tuple[int, int, int]:
@@ -215,6 +257,9 @@ def peaks(descriptor: int, size: int, points: int) -> NDArray[np.int16]:
 
 def _remove(path: str) -> None:
     try:
+        # The video first: what fails half way leaves the sound, by which it is tried again.
+        for side in SIDES:
+            Path(_film(path, side)).unlink(missing_ok=True)
         Path(path).unlink()
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound("its file is gone") from None

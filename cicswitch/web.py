@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -12,17 +11,24 @@ from cicswitch.api.accounts.directory import Directory
 from cicswitch.api.context import Api, Sources
 from cicswitch.api.metrics import registry_of
 from cicswitch.api.server import ApiServer
-from cicswitch.api.snapshot import health
+from cicswitch.api.snapshot import health, quality_of
+from cicswitch.chat import Chat
 from cicswitch.config import check, default_path, load
 from cicswitch.core.errors import CicError, NotFound, ResourceError
 from cicswitch.core.toml import Finding
+from cicswitch.customers import Customers
+from cicswitch.documents import Documents
 from cicswitch.legs.sip.ladder import parse_ladder
+from cicswitch.prompts import Prompts
 from cicswitch.recordings import Recordings
 from cicswitch.records.report import ServiceLevel
 from cicswitch.reporting import ReportRequest, limits_of
+from cicswitch.runtime.aside import aside
+from cicswitch.store.quality import kept
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.store.traces import find
 from cicswitch.terminal.trace import rows
+from cicswitch.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
@@ -34,9 +40,9 @@ _REPORTS = 8
 
 
 class Web:
-    """The API of a switch that runs: `start` and `stop`, both idempotent."""
+    """The API of a switch that runs, and its webhooks: `start` and `stop`, both idempotent."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, webhooks: Webhooks | None = None) -> None:
         config = switch.config
         self._switch = switch
         self._reports = asyncio.Lock()
@@ -47,11 +53,29 @@ class Web:
             session_s=config.http.session_max_s,
         )
         self.recordings = Recordings(lambda: switch.config.path(switch.config.store.path))
-        sources = Sources(self.report, self.trace, self.check, self.reload, self.recordings)
+        self.customers = Customers(lambda: switch.config.path(switch.config.store.path))
+        self.documents = Documents(lambda: switch.file, lambda: switch.config, self.reload)
+        self.chat = Chat(
+            switch.store, lambda: switch.config.path(switch.config.store.path), switch.clock.now
+        )
+        self.webhooks = webhooks or Webhooks(switch)
+        sources = Sources(
+            *(self.report, self.trace, self.quality, self.check, self.reload),
+            recordings=self.recordings,
+            customers=self.customers,
+            documents=self.documents,
+            webhooks=self.webhooks,
+            prompts=Prompts(switch),
+            chat=self.chat,
+        )
         self.api = Api(switch, self.directory, sources)
         endpoint = config.http_endpoint()
         self.server = ApiServer(
-            endpoint.host, endpoint.port, self.api, lambda: health(switch), registry_of(switch)
+            endpoint.host,
+            endpoint.port,
+            self.api,
+            lambda: health(switch),
+            registry_of(switch, self.webhooks),
         )
         self.set_up_code = ""
         """What makes the first administrator; empty if there are accounts."""
@@ -63,8 +87,10 @@ class Web:
             return
         self.set_up_code = await self.directory.open()
         try:
+            await self.webhooks.start()
             await self.server.start()
         except CicError:
+            await self.webhooks.stop()
             await self.directory.close()
             raise
         self._switch.on_reload.append(self.server.configure)
@@ -77,8 +103,11 @@ class Web:
         self._started = False
         self._switch.on_reload.remove(self.server.configure)
         await self.server.stop()
+        await self.webhooks.stop()
         await self.directory.close()
         self.recordings.close()
+        self.customers.close()
+        self.chat.close()
 
     # -- what the API asks of other shells -------------------------------------------------------
 
@@ -119,6 +148,14 @@ class Web:
             raise NotFound(f'no messages of a call "{call[:120]}" are kept')
         return rows((leg, parse_ladder(ladder)) for leg, ladder in ladders)
 
+    async def quality(self, call: str) -> list[dict[str, Any]]:
+        """How the legs of a call sound: live ones as of their last report, ended ones by CDR."""
+        path = self._switch.config.path(self._switch.config.store.path)
+        live = quality_of(self._switch, call)
+        names = {each["leg"] for each in live}
+        ended = await asyncio.to_thread(_sounded, path, call)
+        return [*(each for each in ended if each["leg"] not in names), *live]
+
     async def check(self, text: str) -> list[Finding]:
         """Findings of a candidate configuration."""
         return await asyncio.to_thread(
@@ -132,6 +169,14 @@ class Web:
             return ["this switch was not started from a file"]
         config = await asyncio.to_thread(load, file)
         return self._switch.reload(config)
+
+
+def _sounded(path: Any, call: str) -> list[dict[str, Any]]:
+    db = connect_reader(path)
+    try:
+        return kept(db, call)
+    finally:
+        db.close()
 
 
 def _kept(path: Any, call: str) -> list[tuple[str, bytes]]:
@@ -148,26 +193,7 @@ def _kept(path: Any, call: str) -> list[tuple[str, bytes]]:
 
 
 async def _computed(request: bytes) -> bytes:
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cicswitch.reporting"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C at the terminal is for the switch
-        )
-    except OSError as error:
-        raise ResourceError(f"no process for the report: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(_REPORT_S):
-            made, wrong = await process.communicate(request)
-    except TimeoutError:
-        raise ResourceError(f"the report took more than {_REPORT_S:.0f} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        lines = wrong.decode("utf-8", "replace").strip().splitlines()
-        raise ResourceError(lines[-1] if lines else "the report's process failed")
+    made, wrong = await aside("cicswitch.reporting", request, "the report", _REPORT_S)
+    if wrong:
+        raise ResourceError(wrong)
     return made

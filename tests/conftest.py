@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 NATIVE = os.environ.get("CICSWITCH_TEST", "") == "native"
@@ -40,3 +41,10 @@ else:
 def pytest_report_header() -> str:
     """The first lines of a run."""
     return f"cicswitch: {'the native build' if NATIVE else 'the sources'}"
+
+
+# A machine that does other things beside makes no example wrong.
+# The native build has been seen by the sources' examples, and looks at some of them again.
+settings.register_profile("patient", deadline=None)
+settings.register_profile("native", deadline=None, max_examples=25)
+settings.load_profile("native" if NATIVE else "patient")

@@ -10,6 +10,7 @@ from cicswitch.config import Config, check, load, parse_endpoint
 from cicswitch.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
+S = "a secret that is long enough"
 PLAN = '[[route]]\ncalled = "1"\nflow = "a"\n[[flow.a]]\ndo = "answer"\n'
 
 
@@ -106,7 +107,7 @@ def test_a_mistake_names_line_key_found_and_expected(
         (
             '[[flow.a]]\ndo = "anser"',
             'plan.toml:2: flow.a[0].do: found "anser", expected one of answer, play, say, menu,'
-            " collect, set, if, queue, callback, dial, voicemail, transfer, hangup, python"
+            " collect, set, if, queue, callback, dial, fax, voicemail, transfer, hangup, python"
             ' (did you mean "answer"?)',
         ),
         (
@@ -134,6 +135,16 @@ def test_a_mistake_names_line_key_found_and_expected(
             '[[flow.a]]\ndo = "menu"\nchoices = { 1 = "x" }',
             'plan.toml:3: flow.a[0].choices.1: found "x", expected a step of this flow, or a flow'
             " (a)",
+        ),
+        (
+            '[[flow.a]]\ndo = "fax"',
+            "plan.toml:1: flow.a[0].channel: found 0 channels of type fax, expected one, or its"
+            " name here",
+        ),
+        (
+            '[[route]]\nflow = "a"\nfax = "aa"\n[[flow.a]]\ndo = "answer"',
+            'plan.toml:3: route[0].fax: found "aa", expected a flow of this file (a)'
+            ' (did you mean "a"?)',
         ),
     ],
 )
@@ -194,3 +205,72 @@ def test_a_pattern_of_dialplans_may_be_absolute(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as wrong:
         load(file)
     assert [finding.key for finding in wrong.value.findings] == ["dialplans[0]", "dialplans[1]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '[[webhooks]]\nname = "a"\nurl = "ftp://x"\nsecret = "' + S + '"',
+            'c.toml:4: webhooks[0].url: found "ftp://x", expected http or https, a host',
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://kim:x@y"\nsecret = "' + S + '"',
+            "expected http or https, a host, no name",
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x:99999"\nsecret = "' + S + '"',
+            "c.toml:4: webhooks[0].url",
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "short"',
+            "c.toml:5: webhooks[0].secret: found another, expected a secret of 24 bytes or more",
+        ),
+        (
+            '[[webhooks]]\nname = "../a"\nurl = "https://x"\nsecret = "' + S + '"',
+            "c.toml:3: webhooks[0].name: ",
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "'
+            + S
+            + '"\n[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "'
+            + S
+            + '"\n',
+            'c.toml:7: webhooks[1].name: found "a" twice, expected a name for each webhook',
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "'
+            + S
+            + '"\nevents = ["AgentChange"]',
+            'c.toml:6: webhooks[0].events[0]: found "AgentChange", expected a kind of event',
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "' + S + '"\nqueues = ["x"]',
+            'c.toml:6: webhooks[0].queues[0]: found "x", expected a queue',
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "' + S + '"\nagents = ["x"]',
+            'c.toml:6: webhooks[0].agents[0]: found "x", expected an agent',
+        ),
+        (
+            '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "' + S + '"\nretry_s = 500',
+            "webhooks[0].retry_max_s: found 300, expected retry_s or more",
+        ),
+    ],
+)
+def test_a_mistake_in_a_webhook_is_told_with_its_place(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    (found,) = findings(tmp_path, text)
+    assert expected in found
+
+
+def test_a_webhook_takes_its_secret_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    (tmp_path / "crm.secret").write_text("whsec_Y2ljc3dpdGNoLWV4YW1wbGUtc2VjcmV0LTEyMzQ=\n")
+    file = tmp_path / "c.toml"
+    lines = '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "file:crm.secret"\n'
+    file.write_text(f'dialplans = ["plan.toml"]\n{lines}')
+    (hook,) = load(file).webhooks
+    assert hook.secret.reveal().startswith("whsec_")
+    assert "whsec" not in repr(hook)

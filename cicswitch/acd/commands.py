@@ -19,6 +19,7 @@ __all__ = [
     "Hold",
     "Join",
     "Leave",
+    "Lose",
     "Move",
     "Open",
     "Pause",
@@ -34,6 +35,7 @@ __all__ = [
     "SignIn",
     "SignOut",
     "Silent",
+    "TakeOver",
     "Weights",
     "WrapUp",
 ]
@@ -296,6 +298,24 @@ class Finish(Struct, frozen=True, tag=True):
     interaction: str
 
 
+class Lose(Struct, frozen=True, tag=True):
+    """The agent's end of the interaction is gone, and not by his doing: his share is over without
+    wrap-up, and he is not responding until he says otherwise.
+    """
+
+    interaction: str
+
+
+class TakeOver(Struct, frozen=True, tag=True):
+    """Another agent goes on with an interaction that one handles, whose share is over by that.
+
+    Refused if the other is not signed in or handles something with a customer on the line.
+    """
+
+    interaction: str
+    agent: str
+
+
 class WrapUp(Struct, frozen=True, tag=True):
     """Give the wrap-up code; ends the wrap-up if `done`. Without interaction: the only one."""
 
@@ -361,6 +381,8 @@ Command = (
     | Resume
     | Silent
     | Finish
+    | Lose
+    | TakeOver
     | WrapUp
     | SignIn
     | SignOut

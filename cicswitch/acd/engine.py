@@ -20,11 +20,12 @@ from typing import Any
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.absence import nobody
-from cicswitch.acd.agent import Agent
+from cicswitch.acd.agent import LIVE_MEDIA, Agent, Presence
 from cicswitch.acd.interaction import (
     INTERACTION_TABLE,
     Assignment,
     AssignmentInput,
+    AssignmentState,
     Interaction,
     InteractionInput,
     InteractionState,
@@ -77,6 +78,8 @@ class Engine(Waiting):
             c.Resume: self._resume,
             c.Silent: self._silent,
             c.Finish: self._finish,
+            c.Lose: self._lose,
+            c.TakeOver: self._take_over,
             c.WrapUp: self._wrap_up,
             c.SignIn: self._sign_in,
             c.SignOut: self._sign_out,
@@ -622,13 +625,27 @@ class Engine(Waiting):
         self._set_silent(assignment, command.silent, now)
 
     def _finish(self, command: c.Finish, now: float) -> None:
-        interaction = self._interaction(command.interaction)
+        self._begin_wrap_up(self._end(command.interaction, now), now)
+
+    def _lose(self, command: c.Lose, now: float) -> None:
+        assignment = self._end(command.interaction, now)
+        self._apply_rule(assignment.agent, c.FailRule(), "lost", now)
+        self._begin_wrap_up(assignment, now, wraps=False)
+
+    def _end(self, name: str, now: float) -> Assignment:
+        """The interaction is over, and with it the share of the agent who had it."""
+        interaction = self._interaction(name)
         after = INTERACTION_TABLE.next(interaction.state, InteractionInput.FINISH)
         if interaction.state is InteractionState.HELD:
             interaction.hold_s += now - interaction.held_at
         interaction.state = after
         assignment = self._assigned(interaction)
         self._drop(interaction)
+        self._handled(assignment, now)
+        return assignment
+
+    def _handled(self, assignment: Assignment, now: float) -> None:
+        interaction = assignment.interaction
         talk_s = now - interaction.connected_at - interaction.hold_s
         self.events.append(
             e.InteractionHandled(
@@ -640,7 +657,39 @@ class Engine(Waiting):
                 interaction.hold_s,
             )
         )
-        self._begin_wrap_up(assignment, now)
+
+    def _take_over(self, command: c.TakeOver, now: float) -> None:
+        interaction = self._interaction(command.interaction)
+        agent = self._agent(command.agent)
+        if interaction.state not in (InteractionState.CONNECTED, InteractionState.HELD):
+            raise Conflict(f'nobody handles interaction "{interaction.id}"')
+        before = self._assigned(interaction)
+        if agent.presence is Presence.OFFLINE:
+            raise Conflict(f'agent "{agent.id}" is not signed in')
+        for assignment in agent.work.values():
+            handled = assignment.state in (AssignmentState.ACTIVE, AssignmentState.HELD)
+            if handled and assignment.medium in LIVE_MEDIA:
+                raise Conflict(f'agent "{agent.id}" is {agent.state.word}')
+        if interaction.state is InteractionState.HELD:
+            interaction.state = INTERACTION_TABLE.next(interaction.state, InteractionInput.RESUME)
+            interaction.hold_s += now - interaction.held_at
+        self._handled(before, now)
+        returned = self._cancel_offers(agent, now)
+        self._reservation += 1
+        taken = Assignment(self._reservation, interaction, agent, interaction.queue, now)
+        self._take_in_hand(agent, taken, now)
+        self._step(taken, AssignmentInput.ACCEPT, now)
+        self.events.append(
+            e.InteractionTaken(
+                now, interaction.id, interaction.queue.name, agent.id, before.agent.id
+            )
+        )
+        self._begin_wrap_up(before, now)
+        interaction.agent, interaction.assignment = agent.id, taken
+        interaction.connected_at, interaction.hold_s = now, 0.0
+        self._settle(agent, now)
+        for other in returned:
+            self._return(other, now)
 
     # -- look-ups --------------------------------------------------------------------------------
 

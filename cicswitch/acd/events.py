@@ -16,6 +16,7 @@ __all__ = [
     "InteractionLeft",
     "InteractionMoved",
     "InteractionQueued",
+    "InteractionTaken",
     "InvariantBroken",
     "PolicyFailed",
     "PreviewBegan",
@@ -165,6 +166,16 @@ class InteractionHandled(Struct, frozen=True, tag=True, gc=False):
     hold_s: float
 
 
+class InteractionTaken(Struct, frozen=True, tag=True, gc=False):
+    """Another agent goes on with it, handed over by `previous`: handled by both, answered once."""
+
+    at: float
+    interaction: str
+    queue: str
+    agent: str
+    previous: str
+
+
 class WrapUpEnded(Struct, frozen=True, tag=True, gc=False):
     """After-call work is over; `code` is empty where none was given."""
 
@@ -227,6 +238,7 @@ AcdEvent = (
     | InteractionConnected
     | InteractionLeft
     | InteractionHandled
+    | InteractionTaken
     | WrapUpEnded
     | AgentChanged
     | PolicyFailed

@@ -173,8 +173,8 @@ class Roster:
             agent.load[assignment.medium] = agent.load.get(assignment.medium, 0) + 1
         self._settle(agent, now)
 
-    def _begin_wrap_up(self, assignment: Assignment, now: float) -> None:
-        seconds = assignment.queue.wrap_up_for(assignment.medium)
+    def _begin_wrap_up(self, assignment: Assignment, now: float, *, wraps: bool = True) -> None:
+        seconds = assignment.queue.wrap_up_for(assignment.medium) if wraps else 0
         assignment.state = ASSIGNMENT_TABLE.next(assignment.state, AssignmentInput.FINISH)
         assignment.queue.handled(now - assignment.interaction.connected_at)
         if assignment.queue.ewt_least:

@@ -4,7 +4,7 @@ console beside it."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Response, get, route
@@ -13,11 +13,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cicswitch.api import resources
+from cicswitch.api.channel_http import PREFIX as CHANNELS
+from cicswitch.api.channel_http import ChannelHttp
+from cicswitch.api.chat_socket import ChatSocket, is_chat
 from cicswitch.api.context import Api
 from cicswitch.api.endpoint import ENDPOINTS, PREFIX
 from cicswitch.api.openapi import document
 from cicswitch.api.pages import Pages
 from cicswitch.api.serving import answer_problem, serve
+from cicswitch.api.widget import PREFIX as WIDGETS
+from cicswitch.api.widget import Widgets
 
 __all__ = ["http_app"]
 
@@ -34,8 +39,13 @@ _HEADERS = {
 _HSTS = b"max-age=31536000"
 
 
-def http_app(api: Api, stream: ASGIApp, health: Health, registry: CollectorRegistry) -> ASGIApp:
-    """The application: what `ApiServer` serves. `stream` has the WebSocket."""
+def http_app(
+    api: Api,
+    sockets: Mapping[str, ASGIApp],
+    health: Health,
+    registry: CollectorRegistry,
+) -> ASGIApp:
+    """The application: what `ApiServer` serves. `sockets` has what takes WebSockets, by path."""
     assert resources
     methods = {path: ["GET"] for path in _OPEN}
     for endpoint in ENDPOINTS:
@@ -86,8 +96,9 @@ def http_app(api: Api, stream: ASGIApp, health: Health, registry: CollectorRegis
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: failed},
+        request_max_body_size=None,  # `serving` limits each by its endpoint
     )
-    return _secured(app, stream, Pages())
+    return _secured(app, sockets, Pages(), Widgets(api), ChatSocket(api), ChannelHttp(api))
 
 
 def _typed(handle: Any) -> Any:
@@ -97,14 +108,30 @@ def _typed(handle: Any) -> Any:
     return handler
 
 
-def _secured(app: ASGIApp, stream: ASGIApp, pages: Pages) -> ASGIApp:
+def _secured(
+    app: ASGIApp,
+    sockets: Mapping[str, ASGIApp],
+    pages: Pages,
+    widgets: Widgets,
+    chats: ChatSocket,
+    channels: ChannelHttp,
+) -> ASGIApp:
     """Put the headers that browsers heed on every answer."""
     plain = [*_HEADERS.items()]
     secure = [*plain, (b"strict-transport-security", _HSTS)]
 
     async def secured(scope: Scope, receive: Receive, send: Send) -> None:
-        if str(scope["type"]) == "websocket" and scope["path"] == PREFIX + "/events":
-            await stream(scope, receive, send)
+        if str(scope["type"]) == "websocket" and scope["path"] in sockets:
+            await sockets[scope["path"]](scope, receive, send)
+            return
+        if str(scope["type"]) == "websocket" and is_chat(scope["path"]):
+            await chats(scope, receive, send)
+            return
+        if str(scope["type"]) == "http" and str(scope["path"]).startswith(WIDGETS):
+            await widgets(scope, receive, send)
+            return
+        if str(scope["type"]) == "http" and str(scope["path"]).startswith(CHANNELS):
+            await channels(scope, receive, send)
             return
         if str(scope["type"]) == "http" and pages.serves(str(scope["path"])):
             await pages(scope, receive, send)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -26,12 +27,15 @@ __all__ = ["ControlServer", "request"]
 log = structlog.get_logger("control")
 
 LIMIT = 1 << 20
+_LONGEST_S = 30.0
+"""What a handler that waits for somebody else may take."""
 Handler = Callable[[Mapping[str, Any]], Any]
 _KINDS: dict[type[CicError], str] = {NotFound: "not-found", Conflict: "conflict"}
 
 
 class ControlServer:
-    """Serves handlers by the name in `do`. A handler takes the request and gives the result."""
+    """Serves handlers by the name in `do`. A handler takes the request and gives the result, or
+    something that gives it when it is awaited."""
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
         self.path = path
@@ -75,22 +79,28 @@ class ControlServer:
         try:
             with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
                 while line := await reader.readline():
-                    writer.write(msgspec.json.encode(self._reply(line), enc_hook=str) + b"\n")
+                    reply = await self._reply(line)
+                    writer.write(msgspec.json.encode(reply, enc_hook=str) + b"\n")
                     await writer.drain()
         finally:
             self._writers.discard(writer)
             writer.close()
 
-    def _reply(self, line: bytes) -> dict[str, Any]:
+    async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
             asked = msgspec.json.decode(line)
             handler = self._handlers.get(asked["do"])
             if handler is None:
                 known = ", ".join(sorted(self._handlers))
                 return _error(f'unknown request "{asked["do"]}" (known: {known})', "bad-request")
-            return {"ok": True, "result": handler(asked)}
+            result = handler(asked)
+            if inspect.isawaitable(result):
+                result = await asyncio.wait_for(result, _LONGEST_S)
+            return {"ok": True, "result": result}
         except CicError as error:
             return _error(str(error), _KINDS.get(type(error), "refused"))
+        except TimeoutError:
+            return _error(f"it has taken more than {_LONGEST_S:g} s", "refused")
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             return _error(f"a request that makes no sense: {error!r}", "bad-request")
         except Exception as error:

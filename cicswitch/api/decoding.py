@@ -94,6 +94,8 @@ def decode_query(kind: type[T], pairs: Iterable[tuple[str, str]]) -> T:
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in given:
+            if field.required:
+                errors.append(FieldError(parameter=name, expected="a value"))
             continue
         try:
             values[field.name] = msgspec.convert(given[name], field.type, strict=False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -27,11 +27,23 @@ from cicswitch.core.toml import Secret
 if TYPE_CHECKING:
     from cicswitch.api.context import Api
 
-__all__ = ["ENDPOINTS", "PREFIX", "Answer", "Ask", "Endpoint", "encode", "endpoint", "etag_of"]
+__all__ = [
+    "BODY_LIMIT",
+    "ENDPOINTS",
+    "PREFIX",
+    "Answer",
+    "Ask",
+    "Endpoint",
+    "Raw",
+    "encode",
+    "endpoint",
+    "etag_of",
+]
 
 log = structlog.get_logger("api")
 
 PREFIX = "/api/v1"
+BODY_LIMIT = 1 << 20
 Handler = Callable[..., Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 T = TypeVar("T")
@@ -58,6 +70,18 @@ class Answer(msgspec.Struct, Generic[T]):
     status: int = 0
     """0: the endpoint's own."""
     headers: dict[str, str] = {}
+
+
+class Raw:
+    """A body that is no JSON and may be large: read piece by piece, by who may send it."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
 
 
 class Ask:
@@ -143,8 +167,10 @@ class Endpoint:
         errors: tuple[int, ...],
         repeatable: bool,
         media_type: str,
+        body_limit: int,
     ) -> None:
         self.media_type = media_type
+        self.body_limit = body_limit
         self.method = method
         self.path = PREFIX + path
         self.handler = handler
@@ -188,11 +214,13 @@ def endpoint(
     errors: tuple[int, ...] = (),
     repeatable: bool | None = None,
     media_type: str = "application/json",
+    body_limit: int = BODY_LIMIT,
 ) -> Callable[[H], H]:
     """Make a function an endpoint.
 
     `tagged`: the answer has an ETag. `errors`: statuses beside those that any endpoint may answer.
     `media_type`: what it answers with; what is not JSON is sent piece by piece, or in part.
+    `body_limit`: bytes of a body; a larger one than usual is read only of who may send it.
     `repeatable`: whether `Idempotency-Key` counts; by default for a POST of who is signed in.
     """
     wanted = (scopes,) if isinstance(scopes, str) else scopes
@@ -201,7 +229,10 @@ def endpoint(
 
     def register(handler: H) -> H:
         ENDPOINTS.append(
-            Endpoint(method, path, handler, wanted, status, tagged, errors, repeatable, media_type)
+            Endpoint(
+                *(method, path, handler, wanted, status, tagged, errors, repeatable),
+                *(media_type, body_limit),
+            )
         )
         return handler
 

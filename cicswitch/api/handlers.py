@@ -12,7 +12,8 @@ from cicswitch.acd import commands as acd
 from cicswitch.acd.explain import of_agent, of_interaction
 from cicswitch.acd.explain_text import text
 from cicswitch.api.control import Handler
-from cicswitch.api.snapshot import health, snapshot
+from cicswitch.api.snapshot import health, quality_of, snapshot
+from cicswitch.api.views import channel_views, interaction_view, tested
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import CommandError, ConfigError, NotFound
 
@@ -72,15 +73,30 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
             switch.conductor.callbacks.cancel(name)
         return switch.conductor.callbacks.waiting(switch.clock.now())
 
+    async def channels(asked: Mapping[str, Any]) -> Any:
+        if name := asked.get("test", ""):
+            return msgspec.to_builtins(await tested(switch, name))
+        return [msgspec.to_builtins(each) for each in channel_views(switch)]
+
     def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         name = asked["call"]
         legs = [
             {"leg": leg.id, "ladder": switch.sip.ladder.raw(leg.sip_call_id).hex()}
             for call in switch.conductor.calls.values()
-            for leg in (call.customer, call.other, *call.ringing.values())
+            for leg in (call.customer, call.other, *call.ringing.values(), *call.guest_legs())
             if leg is not None and name in (call.id, leg.id, leg.sip_call_id)
         ]
-        return {"legs": legs}
+        return {"legs": legs, "quality": quality_of(switch, name)}
+
+    def interactions(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        wanted = {key: asked[key] for key in ("queue", "state", "agent") if asked.get(key)}
+        names = sorted({*switch.conductor.calls, *switch.engine.interactions})
+        views = (interaction_view(switch, name) for name in names)
+        return [
+            msgspec.to_builtins(view)
+            for view in views
+            if view is not None and all(getattr(view, key) == wanted[key] for key in wanted)
+        ]
 
     def waiting(asked: Mapping[str, Any]) -> dict[str, Any]:
         name = asked["interaction"]
@@ -104,7 +120,9 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "agent": agent,
         "reload": reload,
         "hangup": hangup,
+        "interactions": interactions,
         "callbacks": callbacks,
+        "channels": channels,
         "trace": trace,
         "tables": lambda _: switch.tables(),
         "timers": lambda _: len(switch.wheel),

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -17,16 +18,19 @@ from prometheus_client.metrics_core import (
 from cicswitch.acd.agent import AgentState
 from cicswitch.api.snapshot import health
 from cicswitch.core.version import BUILD, __version__
+from cicswitch.records.scores import BOUNDS
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
+    from cicswitch.webhooks import Webhooks
 
 __all__ = ["registry_of"]
 
 
 class _Collector:
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, webhooks: Webhooks | None) -> None:
         self._switch = switch
+        self._webhooks = webhooks
 
     def collect(self) -> Iterator[Metric]:
         switch = self._switch
@@ -59,6 +63,10 @@ class _Collector:
             "Times that the fallback of a policy in Python decided",
             engine.policy_failures,
         )
+        faxes = CounterMetricFamily("cicswitch_faxes", "Faxes that are over", labels=["outcome"])
+        for key, value in conductor.faxes.counters.items():
+            faxes.add_metric([key], value)
+        yield faxes
         sip = CounterMetricFamily("cicswitch_sip_messages", "SIP counters", labels=["kind"])
         for key, value in {**switch.sip.agent.counters, **switch.sip.counters}.items():
             sip.add_metric([key], value)
@@ -79,6 +87,12 @@ class _Collector:
         for key, number in switch.media.figures().items():
             media.add_metric([key], number)
         yield media
+        browsers = GaugeMetricFamily("cicswitch_webrtc", "Figures of browsers", labels=["kind"])
+        if switch.browsers is not None:
+            for key, number in switch.browsers.figures().items():
+                browsers.add_metric([key], number)
+            browsers.add_metric(["visitors"], len(switch.sip.guests))
+        yield browsers
         yield GaugeMetricFamily(
             "cicswitch_journal_pending", "Events not on disk yet", switch.store.pending
         )
@@ -104,6 +118,66 @@ class _Collector:
             "Registered phones",
             len(switch.sip.devices.registered()),
         )
+
+        alerts = GaugeMetricFamily(
+            "cicswitch_alert",
+            "1 while an alert is open",
+            labels=["name", "subject", "severity", "acknowledged"],
+        )
+        for alert in switch.alerting.alerts:
+            acknowledged = "yes" if alert.acknowledged_by else "no"
+            alerts.add_metric([alert.name, alert.subject, alert.severity, acknowledged], 1)
+        yield alerts
+        yield from self._hooks(now)
+        quality = HistogramMetricFamily(
+            "cicswitch_leg_mos",
+            "Estimated MOS of legs that have ended, of their worse direction",
+            labels=["peer"],
+        )
+        for peer, counts in switch.scores.counts.items():
+            totals = [sum(counts[: n + 1]) for n in range(len(counts))]
+            buckets = [(str(bound), total) for bound, total in zip(BOUNDS, totals, strict=True)]
+            quality.add_metric(
+                [peer], [*buckets, ("+Inf", totals[-1])], round(switch.scores.sums[peer], 6)
+            )
+        yield quality
+
+    def _hooks(self, now: float) -> Iterator[Metric]:
+        """Of the webhooks."""
+        labels = ["webhook"]
+        counters = [
+            CounterMetricFamily(
+                "cicswitch_webhook_delivered", "Events acknowledged", labels=labels
+            ),
+            CounterMetricFamily(
+                "cicswitch_webhook_failures", "Attempts that were not acknowledged", labels=labels
+            ),
+            CounterMetricFamily(
+                "cicswitch_webhook_skipped", "Events given up after max_attempts", labels=labels
+            ),
+        ]
+        lag = GaugeMetricFamily(
+            "cicswitch_webhook_lag_seconds",
+            "Age of the event in hand, 0 if all are delivered",
+            labels=labels,
+        )
+        enabled = GaugeMetricFamily(
+            "cicswitch_webhook_enabled", "0 after the receiver has answered 410", labels=labels
+        )
+        success = GaugeMetricFamily(
+            "cicswitch_webhook_last_success_timestamp_seconds",
+            "When an event was last acknowledged, 0: never",
+            labels=labels,
+        )
+        for name, hook in self._webhooks.hooks.items() if self._webhooks is not None else ():
+            figures = hook.figures
+            values = (figures.delivered, figures.failures, figures.skipped)
+            for counter, value in zip(counters, values, strict=True):
+                counter.add_metric([name], value)
+            lag.add_metric([name], hook.lag_s(now))
+            enabled.add_metric([name], int(figures.state != "disabled"))
+            success.add_metric([name], figures.last_success_at)
+        yield from (*counters, lag, enabled, success)
 
     def _queues(self, now: float) -> Iterator[Metric]:
         switch, engine = self._switch, self._switch.engine
@@ -171,10 +245,10 @@ class _Collector:
         )
 
 
-def registry_of(switch: Switch) -> CollectorRegistry:
-    """A registry with the switch's metrics and those of its process."""
+def registry_of(switch: Switch, webhooks: Webhooks | None = None) -> CollectorRegistry:
+    """A registry with the metrics of the switch, its webhooks and its process."""
     registry = CollectorRegistry()
-    registry.register(_Collector(switch))
+    registry.register(_Collector(switch, webhooks))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry

@@ -8,7 +8,7 @@ import msgspec
 
 from cicswitch.api import examples
 from cicswitch.api.accounts.roles import ROLE_SCOPES, SCOPES
-from cicswitch.api.endpoint import ENDPOINTS, Endpoint, encode
+from cicswitch.api.endpoint import ENDPOINTS, Endpoint, Raw, encode
 from cicswitch.api.problems import KINDS, MEDIA_TYPE, ProblemBody
 from cicswitch.core.version import __version__
 
@@ -92,7 +92,13 @@ def _operation(each: Endpoint, of: dict[Any, Any]) -> dict[str, Any]:
         "responses": _responses(each, of),
         "security": [] if each.scopes is None else [{"token": list(scopes)}, {"session": []}],
     }
-    if each.body is not None:
+    if each.body is Raw:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        made["requestBody"] = {
+            "required": True,
+            "content": {"application/octet-stream": binary},
+        }
+    elif each.body is not None:
         made["requestBody"] = {
             "required": True,
             "content": {"application/json": _content(each.body, of)},

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from litestar.types import Receive, Scope, Send
 
-__all__ = ["Pages"]
+__all__ = ["Pages", "file_of"]
 
 ROOT = "/console/"
+_BUILT = Path(__file__).parent.parent / "console" / "dist"
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     b" font-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-ancestors 'none';"
@@ -52,11 +53,17 @@ class _File:
         ]
 
 
+def file_of(name: str) -> _File | None:
+    """A file of what is built, for who serves it elsewhere."""
+    path = _BUILT / name
+    return _File(path, name) if path.is_file() else None
+
+
 class Pages:
     """An ASGI application for what begins with `/console`, and `/` that leads there."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        folder = folder or Path(__file__).parent.parent / "console" / "dist"
+        folder = folder or _BUILT
         self._files = {
             name: _File(path, name)
             for path in sorted(folder.rglob("*"))

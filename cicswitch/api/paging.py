@@ -11,34 +11,26 @@ import base64
 import binascii
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Generic, TypeVar
-
-from msgspec import Meta, Struct
+from typing import TypeVar
 
 from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.shapes.common import LIMIT, Limit, Page, Paging
 
-__all__ = ["LIMIT", "Limit", "Page", "Paging", "Sorted", "cursor_of", "key_of", "page_of", "whole"]
+__all__ = [
+    "LIMIT",
+    "Limit",
+    "Page",
+    "Paging",
+    "Sorted",
+    "cursor_of",
+    "key_of",
+    "page_of",
+    "place_of",
+    "whole",
+]
 
 T = TypeVar("T")
-LIMIT = 500
-Limit = Annotated[int, Meta(ge=1, le=LIMIT)]
 _LOOKED_AT = 2000
-
-
-class Paging(Struct, frozen=True, kw_only=True):
-    """The query of a list."""
-
-    cursor: str = ""
-    """`next` of the page before; empty: from the beginning."""
-    limit: Limit = 100
-
-
-class Page(Struct, Generic[T], frozen=True):
-    """A part of a list."""
-
-    items: Sequence[T]
-    next: str | None = None
-    """The cursor of the next page; null: this is the last."""
 
 
 def cursor_of(key: str) -> str:
@@ -53,6 +45,24 @@ def key_of(cursor: str) -> str:
     except (binascii.Error, ValueError):
         error = FieldError(parameter="cursor", expected="`next` of a page of this list")
         raise Problem(422, "the cursor is none", errors=[error]) from None
+
+
+def place_of(cursor: str) -> tuple[float, int] | None:
+    """The time and row in the cursor of a list of the store; None: from the beginning.
+
+    Raises `Problem` 422.
+    """
+    if not cursor:
+        return None
+    at, _, number = key_of(cursor).partition(" ")
+    try:
+        place = float(at), int(number)
+        if 0 <= place[0] < 1e13 and 0 <= place[1] < 2**63:
+            return place
+    except ValueError:
+        pass
+    error = FieldError(parameter="cursor", expected="`next` of a page of this list")
+    raise Problem(422, "the cursor is none", errors=[error])
 
 
 class Sorted:

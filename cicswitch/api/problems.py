@@ -13,10 +13,10 @@ from http import HTTPStatus
 from math import ceil
 
 import msgspec
-from msgspec import Struct
 
 from cicswitch.api.accounts.directory import TooOften
 from cicswitch.api.accounts.model import Stale
+from cicswitch.api.shapes.problems import FieldError, ProblemBody
 from cicswitch.core.errors import (
     CicError,
     CommandError,
@@ -24,6 +24,7 @@ from cicswitch.core.errors import (
     Conflict,
     NotFound,
     ResourceError,
+    TooLarge,
 )
 
 __all__ = ["KINDS", "MEDIA_TYPE", "FieldError", "Problem", "ProblemBody", "problem_of"]
@@ -48,26 +49,6 @@ KINDS = {
 }
 """Status -> the end of `type`, and `title`."""
 _PREFIX = "urn:cicswitch:problem:"
-
-
-class FieldError(Struct, frozen=True, omit_defaults=True):
-    """One mistake in a request: in the body at a JSON pointer (RFC 6901), or in a parameter."""
-
-    pointer: str | None = None
-    parameter: str | None = None
-    found: str = ""
-    expected: str = ""
-    detail: str = ""
-
-
-class ProblemBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every error answers with."""
-
-    type: str
-    title: str
-    status: int
-    detail: str = ""
-    errors: tuple[FieldError, ...] = ()
 
 
 class Problem(CicError):
@@ -112,6 +93,7 @@ def _phrase(status: int) -> str:
 _STATUS: tuple[tuple[type[CicError], int], ...] = (
     (NotFound, 404),
     (Stale, 412),
+    (TooLarge, 413),
     (Conflict, 409),
     (CommandError, 422),
     (ResourceError, 503),

@@ -17,6 +17,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from cicswitch.api.app import Health, http_app
 from cicswitch.api.context import Api
 from cicswitch.api.feed import Feed
+from cicswitch.api.sip_socket import PATH as SIP
+from cicswitch.api.sip_socket import SipSocket
+from cicswitch.api.stream import PATH as EVENTS
 from cicswitch.api.stream import Stream
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
@@ -61,7 +64,8 @@ class ApiServer:
         self.port = port
         self.api = api
         self.stream = Stream(api, Feed(api.switch.subscribe, time.time()))
-        self._app: Any = http_app(api, self.stream, health, registry)
+        sockets: dict[str, Any] = {EVENTS: self.stream, SIP: SipSocket(api)}
+        self._app: Any = http_app(api, sockets, health, registry)
         self._server: uvicorn.Server | None = None
         self._sockets: list[socket.socket] = []
         self._task: asyncio.Task[None] | None = None

@@ -6,9 +6,11 @@ decoding, `Idempotency-Key`, the endpoint, ETag. Everything that goes wrong is a
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +21,11 @@ from msgspec import Struct
 from cicswitch.api.accounts.throttle import network_of
 from cicswitch.api.context import Api
 from cicswitch.api.decoding import decode_body, decode_query
-from cicswitch.api.endpoint import Answer, Ask, Endpoint, encode, etag_of
+from cicswitch.api.endpoint import BODY_LIMIT, Answer, Ask, Endpoint, Raw, encode, etag_of
 from cicswitch.api.idempotency import Kept
 from cicswitch.api.problems import MEDIA_TYPE, Problem, problem_of
 from cicswitch.api.sending import Flow, Streamed
+from cicswitch.core.errors import CicError
 
 __all__ = [
     "BODY_LIMIT",
@@ -36,9 +39,9 @@ __all__ = [
 
 log = structlog.get_logger("api")
 
-BODY_LIMIT = 1 << 20
 CSRF_HEADER = "x-csrf-token"
 _SAFE = ("GET", "HEAD")
+_LISTENED_S = 30.0
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -99,7 +102,10 @@ async def _answer(
     address = request.client.host if request.client is not None else ""
     secure = request.scope["scheme"] in ("https", "wss")
     ask = Ask(api, request.headers, address, time.time(), secure=secure)
-    raw = await _body(request)
+    streamed = endpoint.body is Raw
+    pieces: AsyncIterator[bytes] = request.stream()
+    large = streamed or endpoint.body_limit > BODY_LIMIT
+    raw = b"" if large else await _body(request, BODY_LIMIT)
     await who(ask, request.cookies, request.headers.get("authorization", ""), rated)
     cookie = ask.known is not None and ask.known.via == "session"
     if endpoint.method not in _SAFE and (cookie or endpoint.scopes is None):
@@ -108,12 +114,16 @@ async def _answer(
             _check_csrf(ask)
     if endpoint.scopes is not None:
         _check_scopes(ask, endpoint)
+    if large and not streamed:
+        raw = await _body(request, endpoint.body_limit)
     arguments: dict[str, Any] = {name: request.path_params[name] for name in endpoint.names}
     if endpoint.query is not None:
         arguments["query"] = decode_query(endpoint.query, request.query_params.multi_items())
     elif request.scope["query_string"]:
         decode_query(_Nothing, request.query_params.multi_items())
-    if endpoint.body is not None:
+    if streamed:
+        arguments["body"] = Raw(pieces)
+    elif endpoint.body is not None:
         _check_json(request)
         arguments["body"] = decode_body(endpoint.body, raw)
     elif raw:
@@ -121,7 +131,12 @@ async def _answer(
         decode_body(_Nothing, raw)
     key = request.headers.get("idempotency-key", "") if endpoint.repeatable else ""
     if not key:
-        found = await endpoint.handler(ask, **arguments)
+        try:
+            found = await endpoint.handler(ask, **arguments)
+        except CicError:
+            if streamed:
+                await _listened(pieces)
+            raise
         if isinstance(found, Answer) and isinstance(found.value, Flow):
             return found
         return _kept(endpoint, request, found)
@@ -142,19 +157,30 @@ async def _answer(
     return answer
 
 
-async def _body(request: AnyRequest) -> bytes:
+async def _listened(pieces: AsyncIterator[bytes]) -> None:
+    """Take what is still sent, for a while: see `_body`."""
+    left = 15 * BODY_LIMIT
+    with contextlib.suppress(Exception):  # its connection may be gone, or all is read
+        async with asyncio.timeout(_LISTENED_S):
+            async for part in pieces:
+                left -= len(part)
+                if left < 0:
+                    break
+
+
+async def _body(request: AnyRequest, limit: int) -> bytes:
     """The body. Raises `Problem` 413 once it is too large; a client that sends on is listened to
     for a while, because one whose connection is closed under it does not see the answer."""
     raw = bytearray()
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size <= BODY_LIMIT:
+        if size <= limit:
             raw += part
-        elif size > 16 * BODY_LIMIT:
+        elif size > limit + 15 * BODY_LIMIT:
             break
-    if size > BODY_LIMIT:
-        raise Problem(413, f"at most {BODY_LIMIT} bytes", headers={"Connection": "close"})
+    if size > limit:
+        raise Problem(413, f"at most {limit} bytes", headers={"Connection": "close"})
     return bytes(raw)
 
 

@@ -6,12 +6,27 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from cicswitch.acd.agent import AgentState
+from cicswitch.records.scores import FIELDS
 from cicswitch.runtime import log
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
 
-__all__ = ["health", "snapshot"]
+__all__ = ["health", "quality_of", "snapshot"]
+
+
+def quality_of(switch: Switch, call: str) -> list[dict[str, Any]]:
+    """How the legs of a live call sound, as of their last reports."""
+    found = []
+    for each in switch.conductor.calls.values():
+        for leg in (each.customer, each.other, *each.ringing.values(), *each.guest_legs()):
+            if leg is None or call not in (each.id, leg.id, leg.sip_call_id):
+                continue
+            stats = switch.media.stats(leg.id)
+            if stats is not None:
+                figures = {name: getattr(stats, name) for name in FIELDS}
+                found.append({"leg": leg.id, "peer": leg.peer, "live": True, **figures})
+    return found
 
 
 def health(switch: Switch) -> dict[str, Any]:
@@ -98,6 +113,18 @@ def snapshot(switch: Switch) -> dict[str, Any]:
         "agents": agents,
         "calls": calls,
         "call_count": len(conductor.calls),
+        "alerts": [
+            {
+                "name": alert.name,
+                "subject": alert.subject,
+                "figure": alert.figure,
+                "value": alert.value,
+                "severity": alert.severity,
+                "since": alert.raised_at,
+                "acknowledged_by": alert.acknowledged_by,
+            }
+            for alert in switch.alerting.alerts
+        ][:100],
         "callbacks": conductor.callbacks.waiting(now)[:500],
         "agent_count": sum(a.state is not AgentState.OFFLINE for a in engine.agents.values()),
         "trunks": [

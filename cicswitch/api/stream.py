@@ -3,6 +3,7 @@
     ← {"type": "hello", "id": 1863…, "at": …, "heartbeat_s": 15}
     ← {"type": "events", "events": [{"id": …, "type": "AgentChanged", "agent": "kim", …}, …]}
     → {"type": "subscribe", "queues": ["support"], "agents": [], "kinds": []}
+    ← {"type": "chat", "messages": […], "missed": false}   what colleagues write to him
     ← {"type": "gap", "after": …, "id": …}       what lies between is lost: read the state anew
     ← {"type": "dropped", "reason": "too-slow"}  and the connection is closed
 
@@ -25,19 +26,22 @@ from litestar.types import Receive, Scope, Send
 
 from cicswitch.api.context import Api
 from cicswitch.api.decoding import decode_body, decode_query
-from cicswitch.api.endpoint import Ask, encode
+from cicswitch.api.endpoint import PREFIX, Ask, encode
 from cicswitch.api.feed import KINDS, Feed, Filter, Gone, Reader
 from cicswitch.api.problems import MEDIA_TYPE, FieldError, Problem, ProblemBody, problem_of
+from cicswitch.api.resources.chat import concerns, message_of
 from cicswitch.api.serving import check_origin, who
+from cicswitch.records.chat import Listener
 
-__all__ = ["Stream"]
+__all__ = ["PATH", "Stream", "refuse"]
 
 log = structlog.get_logger("api")
 
+PATH = PREFIX + "/events"
 _HEARTBEAT_S = 15.0
 _STUCK_S = 10.0
 _READERS = 1000
-_SCOPE, _OWN = "events:read", "events:self"
+_SCOPE, _OWN, _CHAT = "events:read", "events:self", "chat:self"
 _NAMES = 200
 
 
@@ -91,15 +95,16 @@ class Stream:
             asked = _filter(*(_listed(getattr(query, key)) for key in ("queue", "agent", "kind")))
             wanted = _allowed(ask, asked)
         except Exception as error:
-            await _refuse(send, error)
+            await refuse(send, error)
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         reader, missed = self.feed.join(query.after, wanted)
         abort: Any = (scope.get("extensions") or {}).get("cicswitch.abort")
         wire = _Wire(send, self.stuck_s)
+        private = self._told_of(ask, reader)
         listening = asyncio.create_task(self._listen(ask, receive, reader, wire), name="api-reader")
         try:
-            await self._talk(ask, wire, reader, query.after if missed else None, listening)
+            await self._talk(ask, wire, reader, query.after if missed else None, listening, private)
         except _Dropped as dropped:
             self.dropped += 1
             log.info("reader_dropped", account=ask.account.name, reason=dropped.reason)
@@ -116,6 +121,7 @@ class Stream:
             pass  # he has gone
         finally:
             self.feed.leave(reader)
+            self.api.sources.chat.listeners.discard(private)
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await listening
@@ -132,7 +138,13 @@ class Stream:
             raise Problem(503, f"{_READERS} listen already", headers={"Retry-After": "10"})
 
     async def _talk(
-        self, ask: Ask, wire: _Wire, reader: Reader, after: int | None, listening: Any
+        self,
+        ask: Ask,
+        wire: _Wire,
+        reader: Reader,
+        after: int | None,
+        listening: Any,
+        private: Listener,
     ) -> None:
         feed = self.feed
         hello = {"type": "hello", "id": reader.at, "heartbeat_s": self.heartbeat_s}
@@ -143,6 +155,11 @@ class Stream:
         listening.add_done_callback(lambda _: reader.news.set())
         while not listening.done():
             reader.news.clear()
+            if private.news or private.missed:
+                me, missed = ask.account.name, private.missed
+                said = [message_of(me, private.news.popleft()) for _ in range(len(private.news))]
+                private.missed = False
+                await wire.say({"type": "chat", "messages": said, "missed": missed})
             try:
                 while reader.at < feed.ready:
                     text = feed.read(reader)
@@ -165,12 +182,25 @@ class Stream:
         if not listening.cancelled() and (error := listening.exception()) is not None:
             raise error
 
+    def _told_of(self, ask: Ask, reader: Reader) -> Listener:
+        """What colleagues write to him, told at once: to him and in his teams, nothing else."""
+
+        def wants(room: str, sender: str) -> bool:
+            return ask.may(_CHAT) and concerns(self.api, ask.account, room, sender)
+
+        made = Listener(ask.account.name, wants, reader.news.set)
+        if ask.may(_CHAT):
+            self.api.sources.chat.listeners.add(made)
+        return made
+
     async def _still(self, ask: Ask) -> None:
         """Whether he may listen still."""
         found = await self.api.directory.renewed(ask.principal, time.time())
+        was = ask.principal
+        if found is not None:
+            ask.known = found  # chat goes by what he is now
         if found is not None and _SCOPE in found.scopes:
             return
-        was = ask.principal
         if (
             found is None
             or _OWN not in found.scopes
@@ -250,7 +280,7 @@ def _allowed(ask: Ask, wanted: Filter) -> Filter:
     return Filter(queues=wanted.queues, agents=(own,), kinds=wanted.kinds)
 
 
-async def _refuse(send: Send, error: Exception) -> None:
+async def refuse(send: Send, error: Exception) -> None:
     """Answer with a problem document in the place of the WebSocket."""
     problem = problem_of(error)
     if problem is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from cicswitch.calls.bridge_plan import NOTHING, Hears
+from cicswitch.calls.parties import Consult, Guest, Role
 
 if TYPE_CHECKING:
+    from cicswitch.calls.bridge_plan import Hears
     from cicswitch.core.timers import Timer
     from cicswitch.dialplan.actions import EnterQueue
     from cicswitch.dialplan.run import Run
@@ -40,18 +41,26 @@ class Call:
 
     __slots__ = (
         "agent",
+        "asked",
+        "booked_hold",
         "called",
         "caller",
         "caller_name",
         "connected",
+        "consult",
+        "context",
         "customer",
         "customer_held",
         "failure",
+        "guests",
         "hears",
+        "help",
         "id",
+        "joins",
         "language",
         "music",
         "offers",
+        "on_hold",
         "other",
         "other_held",
         "peer",
@@ -80,6 +89,8 @@ class Call:
         self.peer = peer
         self.caller = caller
         self.caller_name = ""
+        self.context: dict[str, str] = {}
+        """What is known of the customer from where the call was made."""
         self.called = called
         self.phase = Phase.DIALPLAN
         self.run: Run | None = None
@@ -87,7 +98,19 @@ class Call:
         self.ringing: dict[str, Any] = {}
         self.customer_held = False
         self.other_held = False
-        self.hears: tuple[Hears, Hears] = (NOTHING, NOTHING)
+        self.guests: list[Guest] = []
+        """Who was called for it beside the two: supervisors, a third party, colleagues."""
+        self.consult = Consult.NONE
+        self.on_hold = False
+        """The agent has put the customer on hold here, not by his phone."""
+        self.booked_hold = False
+        """The ACD counts it as a hold."""
+        self.joins = ""
+        """The interaction that the caller of a feature code goes into when he is answered."""
+        self.help: str | None = None
+        """What the agent who asks for help says."""
+        self.hears: dict[str, Hears] = {}
+        """By leg; who hears nothing is left out."""
         self.playing = ""
         self.timer: Timer | None = None
         self.reminders: dict[str, Timer] = {}
@@ -99,6 +122,9 @@ class Call:
         """What it asked of the last queue that it entered …"""
         self.queued_at = 0.0
         """… and the time that its place there counted from."""
+        self.asked: EnterQueue | None = None
+        """As `place`, before its segment's points, and kept while an agent has it: he may be lost,
+        and it goes back there."""
         self.agent = ""
         self.offers: dict[int, list[str]] = {}
         """Reservations that ring, and their legs."""
@@ -117,3 +143,27 @@ class Call:
         self.transferring: Any = None
         """The leg whose REFER we are carrying out."""
         self.started_at = 0.0
+
+    def guest(self, leg: str) -> Guest | None:
+        """Whose leg it is, ringing or up."""
+        for guest in self.guests:
+            if leg in guest.ringing or (guest.leg is not None and guest.leg.id == leg):
+                return guest
+        return None
+
+    def guest_legs(self) -> list[Any]:
+        """The legs of all guests."""
+        found: list[Any] = []
+        for guest in self.guests:
+            found += guest.ringing.values()
+            if guest.leg is not None:
+                found.append(guest.leg)
+        return found
+
+    @property
+    def consulted(self) -> Guest | None:
+        """The third party of a consultation."""
+        for guest in self.guests:
+            if guest.role is Role.CONSULTED:
+                return guest
+        return None

@@ -6,31 +6,55 @@ interaction. `at` is in seconds of the epoch, from a clock that never steps back
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 __all__ = [
+    "AgentLost",
+    "AlertAcknowledged",
+    "AlertCleared",
+    "AlertRaised",
     "AnnouncementFailed",
     "Bridged",
     "CallEvent",
     "CallbackAccepted",
     "CallbackEnded",
     "CallbackTried",
+    "ConsultAnswered",
+    "ConsultEnded",
+    "ConsultStarted",
+    "ConsultSwapped",
+    "CustomerHeld",
+    "HelpAsked",
+    "HelpEnded",
     "InteractionEnded",
     "InteractionStarted",
     "LegAnswered",
     "LegDigit",
     "LegEnded",
     "LegHeld",
+    "LegImage",
+    "LegImageAsked",
     "LegMedia",
     "LegOffered",
     "LegRang",
     "LegStarted",
     "LegTransfer",
+    "LegVideo",
+    "MessageSent",
+    "NoteWritten",
+    "PartyJoined",
+    "PartyLeft",
     "RecordingEnded",
     "RecordingStarted",
     "ReferAnswered",
+    "SupervisorJoined",
+    "SupervisorLeft",
+    "SupervisorModeChanged",
     "SwitchStarted",
     "SwitchStopped",
+    "TakenOver",
     "Transferred",
     "VoicemailLeft",
     "VoicemailStarted",
@@ -47,6 +71,8 @@ class LegOffered(Struct, frozen=True, tag=True, gc=False):
     caller_name: str
     called: str
     sip_call_id: str = ""
+    context: dict[str, str] = {}
+    """What the page says that a visitor calls from."""
 
 
 class LegStarted(Struct, frozen=True, tag=True, gc=False):
@@ -84,6 +110,28 @@ class LegHeld(Struct, frozen=True, tag=True, gc=False):
     at: float
     leg: str
     held: bool
+
+
+class LegVideo(Struct, frozen=True, tag=True, gc=False):
+    """A leg that is up has video from now on."""
+
+    at: float
+    leg: str
+
+
+class LegImage(Struct, frozen=True, tag=True, gc=False):
+    """A leg speaks T.38 from now on (a fax), or sound: again, or because T.38 was refused."""
+
+    at: float
+    leg: str
+    t38: bool
+
+
+class LegImageAsked(Struct, frozen=True, tag=True, gc=False):
+    """The far end offers T.38 and waits for our answer."""
+
+    at: float
+    leg: str
 
 
 class LegDigit(Struct, frozen=True, tag=True, gc=False):
@@ -132,6 +180,10 @@ class LegMedia(Struct, frozen=True, tag=True, gc=False):
     packets_lost: int
     jitter_ms: float
     rtt_ms: float | None
+    far_lost: int | None = None
+    far_jitter_ms: float | None = None
+    mos: float | None = None
+    far_mos: float | None = None
 
 
 class InteractionStarted(Struct, frozen=True, tag=True, gc=False):
@@ -144,6 +196,15 @@ class InteractionStarted(Struct, frozen=True, tag=True, gc=False):
     caller: str
     called: str
     flow: str = ""
+
+
+class AgentLost(Struct, frozen=True, tag=True, gc=False):
+    """The leg of the agent who had it is gone without a word; the customer waits again."""
+
+    at: float
+    interaction: str
+    agent: str
+    leg: str
 
 
 class Bridged(Struct, frozen=True, tag=True, gc=False):
@@ -163,6 +224,183 @@ class Transferred(Struct, frozen=True, tag=True, gc=False):
     leg: str
     target: str
     kind: str
+
+
+class CustomerHeld(Struct, frozen=True, tag=True, gc=False):
+    """The customer was put on hold, or taken back: by the agent's phone, by hand, or because a
+    third party is consulted."""
+
+    at: float
+    interaction: str
+    held: bool
+    agent: str = ""
+
+
+class SupervisorJoined(Struct, frozen=True, tag=True, gc=False):
+    """A supervisor's phone is answered; `mode` is `monitor`, `whisper` or `barge`."""
+
+    at: float
+    interaction: str
+    leg: str
+    account: str
+    number: str
+    mode: str
+
+
+class SupervisorModeChanged(Struct, frozen=True, tag=True, gc=False):
+    """A supervisor does something else."""
+
+    at: float
+    interaction: str
+    leg: str
+    account: str
+    mode: str
+    previous: str
+
+
+class SupervisorLeft(Struct, frozen=True, tag=True, gc=False):
+    """A supervisor is gone, or could not be called; `reason` says why."""
+
+    at: float
+    interaction: str
+    leg: str
+    account: str
+    reason: str
+
+
+class TakenOver(Struct, frozen=True, tag=True, gc=False):
+    """A supervisor has taken the place of `previous` (an agent, or empty: a leg of no agent).
+
+    `agent` is the supervisor's own in the ACD; empty: he has none that is signed in.
+    """
+
+    at: float
+    interaction: str
+    leg: str
+    account: str
+    agent: str
+    previous: str
+
+
+class ConsultStarted(Struct, frozen=True, tag=True, gc=False):
+    """An agent calls a third party while the customer waits; `leg` names it."""
+
+    at: float
+    interaction: str
+    leg: str
+    number: str
+    agent: str
+
+
+class ConsultAnswered(Struct, frozen=True, tag=True, gc=False):
+    """The third party has answered."""
+
+    at: float
+    interaction: str
+    leg: str
+    agent: str
+
+
+class ConsultSwapped(Struct, frozen=True, tag=True, gc=False):
+    """The agent talks to the other of the two; `aside`: the third party waits."""
+
+    at: float
+    interaction: str
+    leg: str
+    aside: bool
+    agent: str
+
+
+class ConsultEnded(Struct, frozen=True, tag=True, gc=False):
+    """`completed` (transferred), `joined` (a conference), `back`, `failed` (not answered), `left`
+    (the third party hung up), or `lost` (the agent is gone); `reason` says why it was."""
+
+    at: float
+    interaction: str
+    leg: str
+    outcome: str
+    reason: str
+    agent: str
+
+
+class PartyJoined(Struct, frozen=True, tag=True, gc=False):
+    """A colleague is in a conference with the customer and the agent whose call it is."""
+
+    at: float
+    interaction: str
+    leg: str
+    number: str
+    agent: str
+
+
+class PartyLeft(Struct, frozen=True, tag=True, gc=False):
+    """A colleague is gone, or could not be called."""
+
+    at: float
+    interaction: str
+    leg: str
+    reason: str
+    agent: str
+
+
+class HelpAsked(Struct, frozen=True, tag=True, gc=False):
+    """An agent asks a supervisor for help."""
+
+    at: float
+    interaction: str
+    agent: str
+    note: str = ""
+
+
+class HelpEnded(Struct, frozen=True, tag=True, gc=False):
+    """He asks no more: he says so, or the talk is over."""
+
+    at: float
+    interaction: str
+    agent: str
+
+
+class MessageSent(Struct, frozen=True, tag=True, gc=False):
+    """Somebody has written to all who listen: every reader of events gets it."""
+
+    at: float
+    account: str
+    text: str
+
+
+class _Alert(Struct, frozen=True, kw_only=True):
+    """An alert, whole in each of its events: who reads one needs no earlier one."""
+
+    at: float
+    alert: str
+    name: str
+    """That of its table in the configuration."""
+    figure: str
+    subject: str
+    """A queue, a trunk; empty: the switch."""
+    queue: str
+    direction: Literal["above", "below"]
+    threshold: float
+    clear: float
+    severity: str
+    value: float
+    raised_at: float
+    acknowledged_by: str = ""
+    acknowledged_at: float | None = None
+
+
+class AlertRaised(_Alert, frozen=True, tag=True, kw_only=True):
+    """A figure has been past a threshold for as long as it has to be."""
+
+
+class AlertAcknowledged(_Alert, frozen=True, tag=True, kw_only=True):
+    """Somebody looks after an alert."""
+
+
+class AlertCleared(_Alert, frozen=True, tag=True, kw_only=True):
+    """An alert is over. `reason`: back (the figure is), gone (the subject), changed (the rule)."""
+
+    reason: str
 
 
 class RecordingStarted(Struct, frozen=True, tag=True, gc=False):
@@ -265,6 +503,16 @@ class CallbackEnded(Struct, frozen=True, tag=True, gc=False):
     outcome: str
 
 
+class NoteWritten(Struct, frozen=True, tag=True, gc=False):
+    """What an agent, or `account` in his place, keeps of an interaction; the last one counts."""
+
+    at: float
+    interaction: str
+    agent: str
+    account: str
+    text: str
+
+
 class InteractionEnded(Struct, frozen=True, tag=True, gc=False):
     """A contact is over."""
 
@@ -293,14 +541,35 @@ CallEvent = (
     | LegRang
     | LegAnswered
     | LegHeld
+    | LegImage
+    | LegImageAsked
     | LegDigit
+    | LegVideo
     | LegTransfer
     | ReferAnswered
     | LegEnded
     | LegMedia
     | InteractionStarted
+    | AgentLost
     | Bridged
     | Transferred
+    | CustomerHeld
+    | SupervisorJoined
+    | SupervisorModeChanged
+    | SupervisorLeft
+    | TakenOver
+    | ConsultStarted
+    | ConsultAnswered
+    | ConsultSwapped
+    | ConsultEnded
+    | PartyJoined
+    | PartyLeft
+    | HelpAsked
+    | HelpEnded
+    | MessageSent
+    | AlertRaised
+    | AlertAcknowledged
+    | AlertCleared
     | RecordingStarted
     | RecordingEnded
     | VoicemailStarted
@@ -309,6 +578,7 @@ CallEvent = (
     | CallbackAccepted
     | CallbackTried
     | CallbackEnded
+    | NoteWritten
     | InteractionEnded
     | SwitchStarted
     | SwitchStopped

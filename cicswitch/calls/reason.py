@@ -28,6 +28,8 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"
     ANSWERED_ELSEWHERE = "answered-elsewhere"
     TRANSFERRED = "transferred"
+    TAKEN_OVER = "taken-over"
+    """Somebody else has taken the agent's place."""
     MEDIA_TIMEOUT = "media-timeout"
     MEDIA_LOST = "media-lost"
     SIGNALLING_LOST = "signalling-lost"

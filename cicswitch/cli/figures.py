@@ -14,10 +14,12 @@ from cicswitch.cli.base import (
     ConfigOption,
     JsonOption,
     app,
+    ask,
     instant,
     load_config,
     print_json,
 )
+from cicswitch.cli.target import remote
 
 
 @app.command()
@@ -36,10 +38,11 @@ def report(
 
     Example: cicswitch report --since -7d --csv > week.csv
     """
+    from msgspec import convert, to_builtins
     from rich.console import Console
 
     from cicswitch.records.report import FORMULAS
-    from cicswitch.reporting import gather, limits_of
+    from cicswitch.reporting import Report, gather, limits_of
     from cicswitch.terminal.report import as_json, print_csv, print_tables
 
     variants = ("answered_or_abandoned", "answered_only", "abandons_met", "with_flow_outs")
@@ -47,16 +50,21 @@ def report(
         raise typer.BadParameter(f"one of {', '.join(variants)}", param_hint="--service-level")
     if by not in ("queue", "segment"):
         raise typer.BadParameter("queue or segment", param_hint="--by")
-    settings = load_config(config)
     now = time.time()
-    gathered = gather(
-        settings.path(settings.store.path),
-        limits_of(settings),
-        instant(since, now),
-        instant(until, now),
-        service_level,  # type: ignore[arg-type]  # checked above
-        by,
-    )
+    begin, end = instant(since, now), instant(until, now)
+    if remote(config) is not None:
+        asked = {"since": begin, "until": end, "by": by, "service_level": service_level}
+        gathered = convert(to_builtins(ask(config, do="report", **asked)), Report)
+    else:
+        settings = load_config(config)
+        gathered = gather(
+            settings.path(settings.store.path),
+            limits_of(settings),
+            begin,
+            end,
+            service_level,  # type: ignore[arg-type]  # checked above
+            by,
+        )
     if json:
         print(as_json(gathered))
     elif csv:

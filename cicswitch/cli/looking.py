@@ -9,13 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cicswitch.cli.base import ConfigOption, JsonOption, app, ask, load_config, print_json
+from cicswitch.cli.base import ConfigOption, JsonOption, app, ask, load_config, print_json, table
+from cicswitch.cli.target import remote
 from cicswitch.core.errors import CicError
 
 
 @app.command()
 def status(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Health, queues, trunks and devices of the running switch, once."""
+    """Health, queues, trunks and devices of the running switch, once.
+
+    Example: cicswitch status --json | jq .health
+    """
     reply = ask(config, do="snapshot")
     if json:
         print_json(reply)
@@ -41,9 +45,59 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 @app.command()
+def queues(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """All queues: who waits, who works, and the figures of today.
+
+    Example: cicswitch queues --json | jq -r '.[] | select(.waiting > 5).queue'
+    """
+    reply = ask(config, do="snapshot", part="queues")
+    if json:
+        print_json(reply)
+        return
+    heads = ("queue", "open", "waiting", "longest s", "idle", "agents", "offered", "answered")
+    table(
+        (*heads, "abandoned", "service level"),
+        [
+            (
+                *(each["queue"], "yes" if each["open"] else "no", each["waiting"]),
+                *(each["longest_wait_s"], each["idle"], each["signed_in"]),
+                *(each["offered"], each["answered"], each["abandoned"]),
+                None if each["service_level"] is None else f"{each['service_level'] * 100:.1f} %",
+            )
+            for each in reply
+        ],
+        right=heads[2:],
+    )
+
+
+@app.command()
+def interactions(
+    queue: Annotated[str, typer.Option(help="Only those of this queue.")] = "",
+    state: Annotated[str, typer.Option(help="waiting, away, reserved, connected, held …")] = "",
+    agent: Annotated[str, typer.Option(help="Only those of this agent.")] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Interactions that wait or are in progress, with the names that `move` and `explain` take.
+
+    Example: cicswitch interactions --queue support --state waiting
+    """
+    reply = ask(config, do="interactions", queue=queue, state=state, agent=agent)
+    if json:
+        print_json(reply)
+        return
+    heads = ("interaction", "medium", "state", "queue", "agent", "priority", "caller", "called")
+    rows = [[each[head] for head in heads] for each in reply]
+    table(heads, rows, right=("priority",))
+
+
+@app.command()
 def calls(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Calls in progress, with the names that `trace` and `hangup` take."""
-    reply = ask(config, do="snapshot")["calls"]
+    """Calls in progress, with the names that `trace` and `hangup` take.
+
+    Example: cicswitch calls --json | jq -r '.[] | select(.seconds > 600).interaction'
+    """
+    reply = ask(config, do="snapshot", part="calls")
     if json:
         print_json(reply)
         return
@@ -59,10 +113,17 @@ def calls(config: ConfigOption = None, json: JsonOption = False) -> None:
 def hangup(
     call: Annotated[str, typer.Argument(help="An interaction, as `calls` shows it.")],
     config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """End a call."""
+    """End a call.
+
+    Example: cicswitch hangup 6925a1c0x4Jq00000001
+    """
     ask(config, do="hangup", interaction=call)
-    print(f"ended {call}")
+    if json:
+        print_json({"interaction": call})
+    else:
+        print(f"ended {call}")
 
 
 @app.command()
@@ -84,10 +145,50 @@ def callbacks(
     for each in reply:
         tried = f", tried {each['attempts']} x" if each["attempts"] else ""
         again = f", again in {each['next_in_s']:.0f} s" if each["next_in_s"] else ""
+        place = "" if each["position"] is None else f"  place {each['position']}"
         print(
-            f"{each['interaction']}  {each['queue']}  place {each['position']}"
+            f"{each['interaction']}  {each['queue']}{place}"
             f"  waits {each['waited_s']:.0f} s  {each['number']}  {each['state']}{tried}{again}"
         )
+
+
+@app.command()
+def channels(
+    test: Annotated[
+        str, typer.Option(metavar="NAME", help="Have this one try whether it can do its work.")
+    ] = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Channels in writing: what they have, and what is wrong with them.
+
+    Example: cicswitch channels
+    Example: cicswitch channels --test mail
+    """
+    reply = ask(config, do="channels", test=test, within_s=35.0)
+    if json:
+        print_json(reply)
+    elif test:
+        print(f"{reply['channel']}: {reply['found']}")
+    elif not reply:
+        print("no channel is configured: see docs/channels.md")
+    else:
+        table(
+            ("channel", "type", "medium", "contacts", "undelivered", "given up", "state"),
+            (
+                (
+                    *(each["channel"], each["type"], each["medium"], each["contacts"]),
+                    *(each["undelivered"], each["dead"], _channel_state(each)),
+                )
+                for each in reply
+            ),
+            right=("contacts", "undelivered", "given up"),
+        )
+
+
+def _channel_state(channel: dict[str, Any]) -> str:
+    figures = ", ".join(f"{name} {value}" for name, value in channel["figures"].items())
+    return f"problem: {channel['problem']}" if channel["problem"] else figures or "well"
 
 
 @app.command()
@@ -108,9 +209,13 @@ def move(
     call: Annotated[str, typer.Argument(help="An interaction that waits.")],
     queue: Annotated[str, typer.Argument(help="The queue that it goes to.")],
     config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Put a waiting interaction into another queue; its place counts from the same time."""
-    _say_place(ask(config, do="waiting", interaction=call, queue=queue))
+    """Put a waiting interaction into another queue; its place counts from the same time.
+
+    Example: cicswitch move 6925a1c0x4Jq00000001 sales
+    """
+    _say_place(ask(config, do="waiting", interaction=call, queue=queue), json)
 
 
 @app.command()
@@ -118,12 +223,19 @@ def prioritise(
     call: Annotated[str, typer.Argument(help="An interaction that waits.")],
     points: Annotated[int, typer.Argument(help="Its own priority from now.")],
     config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Give a waiting interaction another priority of its own."""
-    _say_place(ask(config, do="waiting", interaction=call, priority=points))
+    """Give a waiting interaction another priority of its own.
+
+    Example: cicswitch prioritise 6925a1c0x4Jq00000001 10
+    """
+    _say_place(ask(config, do="waiting", interaction=call, priority=points), json)
 
 
-def _say_place(answer: dict[str, Any]) -> None:
+def _say_place(answer: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(answer)
+        return
     place = f"place {answer['position']}" if answer["position"] else "offered to an agent"
     print(f"{answer['interaction']} in queue {answer['queue']}, {place}")
 
@@ -155,17 +267,35 @@ def trace(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """The SIP ladder of a call, live or ended.
+    """The SIP ladder of a call, live or ended, and how each leg sounds.
 
     Example: cicswitch trace $(cicswitch calls --json | jq -r '.[0].interaction')
     """
     from cicswitch.core.errors import NotFound
-    from cicswitch.terminal.trace import draw, from_store, from_switch, rows
+    from cicswitch.terminal.trace import (
+        draw,
+        draw_quality,
+        from_api,
+        from_store,
+        from_switch,
+        rows,
+        with_kept,
+    )
 
+    if remote(config) is not None:
+        found = ask(config, do="trace", call=call)
+        if json:
+            print_json(found["steps"])
+        else:
+            print(draw(from_api(found["steps"])))
+            print(draw_quality(found["legs"]))
+        return
     settings = load_config(config)
     ladders = []
+    quality: list[Any] = []
     with contextlib.suppress(CicError):
-        ladders = from_switch(ask(config, do="trace", call=call))
+        reply = ask(config, do="trace", call=call)
+        ladders, quality = from_switch(reply), reply["quality"]
     if not ladders:
         try:
             ladders = from_store(settings.path(settings.store.path), call)
@@ -176,3 +306,4 @@ def trace(
         print_json(rows(ladders))
     else:
         print(draw(ladders))
+        print(draw_quality(with_kept(settings.path(settings.store.path), call, quality)))

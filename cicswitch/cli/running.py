@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from cicswitch.cli.base import ConfigOption, JsonOption, app, ask, load_config, print_json
-from cicswitch.core.errors import CicError
+from cicswitch.cli.target import chosen
+from cicswitch.core.errors import CicError, CommandError
 
 
 @app.command()
@@ -50,22 +51,26 @@ def _no_tracebacks() -> Iterator[None]:
 
 
 async def _beside(switch: Any) -> list[Callable[[], Awaitable[None]]]:
-    """Start what stands beside a switch: control socket and API."""
+    """Start what stands beside a switch: control socket, webhooks and API."""
     from cicswitch.api.control import ControlServer
     from cicswitch.api.handlers import handlers_of
     from cicswitch.terminal.welcome import welcome
+    from cicswitch.webhooks import Webhooks
 
     stops: list[Callable[[], Awaitable[None]]] = []
     config = switch.config
     control = ControlServer(config.path(config.control), handlers_of(switch))
+    webhooks = Webhooks(switch)
     web = None
     try:
         await control.start()
         stops.append(control.stop)
+        await webhooks.start()
+        stops.append(webhooks.stop)
         if config.http.enabled:
             from cicswitch.web import Web
 
-            web = Web(switch)
+            web = Web(switch, webhooks)
             await web.start()
             stops.append(web.stop)
     except CicError:
@@ -86,13 +91,20 @@ def check(
 
     Prints `FILE:LINE: KEY: found …, expected …` for every mistake; exit status 1 if there is one.
 
+    With --url the switch there checks it, with the files that are there.
+
     Example: cicswitch check cicswitch.toml && systemctl reload cicswitch
     """
     from cicswitch.config import check as findings_of
     from cicswitch.config import default_path
 
     path = file or default_path()
-    findings = findings_of(path)
+    target = chosen()
+    if target is not None and target.explicit:
+        findings = ask(None, do="check", text=_text(path))
+    else:
+        findings = findings_of(path)
+    notes = [] if findings or (target is not None and target.explicit) else _notes(path)
     if json:
         print_json({"file": str(path), "findings": findings})
     else:
@@ -100,7 +112,27 @@ def check(
             print(finding)
         if not findings:
             print(f"{path}: all is well")
+        for note in notes:
+            print(f"note: {note}")
     raise typer.Exit(1 if findings else 0)
+
+
+def _notes(path: Path) -> list[str]:
+    """What this machine lacks for what is configured: no mistake, but it will not work."""
+    from cicswitch.config import load
+    from cicswitch.media.spandsp import missing as no_terminal
+    from cicswitch.paper import missing as no_pages
+
+    if not any(channel.type == "fax" for channel in load(path).channel.values()):
+        return []
+    return [note for note in (no_terminal(), no_pages()) if note]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 @app.command()
@@ -128,9 +160,15 @@ def init(
 
 
 @app.command()
-def reload(config: ConfigOption = None) -> None:
-    """Take over the changed configuration file without dropping a call."""
+def reload(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Take over the changed configuration file without dropping a call.
+
+    Example: cicswitch --url https://switch.example:8080 --token-file token reload
+    """
     reply = ask(config, do="reload")
+    if json:
+        print_json(reply)
+        raise typer.Exit(1 if reply["findings"] else 0)
     for finding in reply["findings"]:
         print(finding, file=sys.stderr)
     if reply["findings"]:

@@ -42,7 +42,8 @@ def bench(
     record: Annotated[bool, typer.Option("--record", help="`relay` records every call.")] = False,
     profile: Annotated[str, typer.Option(help="Write cProfile's figures here.")] = "",
 ) -> None:
-    """Measure the switch: dial, queue, acd, relay, memory, overload, leak; in a checkout only.
+    """Measure the switch: dial, queue, acd, relay, memory, overload, leak, webrtc, api, fax; in a
+    checkout only.
 
     Another switch (`--target`) must let calls in from 127.0.0.2:15060 and dial all numbers out to
     127.0.0.3:15070. Example: cicswitch bench dial --json

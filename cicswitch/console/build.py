@@ -13,7 +13,15 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_PARTS = ("src", "public", "index.html", "package-lock.json", "tsconfig.json", "vite.config.ts")
+_PARTS = (
+    "src",
+    "public",
+    "index.html",
+    "package-lock.json",
+    "tsconfig.json",
+    "vite.config.ts",
+    "vite.widget.config.ts",
+)
 _MADE = {"schema.ts"}
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "EnterQueue",
     "EnterVoicemail",
     "PlayPrompts",
+    "ReceiveFax",
     "SetTimer",
     "SpeakText",
     "StopPlaying",
@@ -110,6 +111,13 @@ class CallPython(Struct, frozen=True):
     arguments: dict[str, str | int]
 
 
+class ReceiveFax(Struct, frozen=True, gc=False):
+    """Receive a fax into a channel; `Run.outcome` follows: received or failed."""
+
+    channel: str
+    t38: bool
+
+
 class EndCall(Struct, frozen=True, gc=False):
     """End the call with a reason."""
 
@@ -129,7 +137,10 @@ Action = (
     | EnterVoicemail
     | TransferCall
     | CallPython
+    | ReceiveFax
     | EndCall
 )
 
-Outcome = Literal["timeout", "full", "empty", "closed", "busy", "no_answer", "failed", "ended"]
+Outcome = Literal[
+    "timeout", "full", "empty", "closed", "busy", "no_answer", "failed", "ended", "received"
+]

@@ -6,9 +6,9 @@
     script = ["answer", "play welcome language-menu", "press 2", "queue support korean=50"]
 
 A script alternates between what the dialplan must do (`answer`, `play`, `say`, `queue`, `dial`,
-`voicemail`, `transfer`, `python`, `hangup`) and what happens to it: `press 12`, `wait` (the timer
-runs out), `played`, `outcome no_answer`, `return TARGET`. Prompts end by themselves before the next
-line unless that line is a key. `no route` means that nobody takes the call.
+`voicemail`, `fax`, `transfer`, `python`, `hangup`) and what happens to it: `press 12`, `wait` (the
+timer runs out), `played`, `outcome no_answer`, `return TARGET`. Prompts end by themselves before
+the next line unless that line is a key. `no route` means that nobody takes the call.
 """
 
 from __future__ import annotations
@@ -167,6 +167,8 @@ def _shown(action: a.Action) -> str:
             return f"dial {' '.join(action.targets)}"
         case a.EnterVoicemail():
             return f"voicemail {action.box}"
+        case a.ReceiveFax():
+            return f"fax {action.channel}".rstrip()
         case a.TransferCall():
             return f"transfer {action.to}"
         case a.CallPython():

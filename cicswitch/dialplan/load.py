@@ -17,6 +17,7 @@ from cicswitch.dialplan.model import (
     Collect,
     Dial,
     Dialplan,
+    Fax,
     If,
     Menu,
     Plan,
@@ -36,12 +37,23 @@ __all__ = ["JUMPS", "load_dialplans"]
 JUMPS = (
     *("next", "then", "otherwise", "on_timeout", "on_invalid", "on_full", "on_empty"),
     *("on_busy", "on_no_answer", "on_failed", "on_long", "on_exhausted", "on_closed"),
+    "on_received",
 )
 """The keys of steps whose value is a target."""
 
 BUILT_IN = frozenset(
     {"caller", "caller_name", "called", "trunk", "language", "last_agent", "priority", "segment"}
 )
+IN_WRITING = frozenset(
+    {
+        *("medium", "subject", "mail_from_domain", "mail_to", "mail_automatic"),
+        "mail_reply_to",
+        *("mail_spf", "mail_dkim", "mail_dmarc"),
+    }
+)
+"""Set for what comes in writing, the `mail_…` for emails; empty for calls, which may set them."""
+_OF_FAX = {"fax_pages", "fax_ident", "fax_cause", "fax_t38", "fax_rate"}
+CONTEXT = "context_"
 _SETTABLE = {"language", "priority", "segment"}
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
@@ -55,16 +67,26 @@ def load_dialplans(
     hours: Mapping[str, Schedule] | None = None,
     holidays: Mapping[str, Holidays] | None = None,
     segments: Iterable[str] = (),
+    widgets: Iterable[str] = (),
+    channels: Iterable[str] = (),
+    faxes: Iterable[str] = (),
+    texts: Mapping[Path, str] | None = None,
 ) -> tuple[Dialplan, list[Finding]]:
-    """All files as one dialplan; findings for what is wrong in them, empty if nothing is."""
+    """All files as one dialplan; findings for what is wrong in them, empty if nothing is.
+
+    `texts` stand for what some of the files hold.
+    """
     known = _Known(set(queues), set(trunks), set(skills), hours or {}, holidays or {})
     known.segments |= set(segments)
+    known.faxes |= set(faxes)
+    known.sources |= {f"widget:{name}" for name in widgets} | set(channels)
     routes: list[tuple[Route, Plan]] = []
     plans: list[Plan] = []
     findings: list[Finding] = []
     for file in files:
         try:
-            document = Document.read(file)
+            text = (texts or {}).get(file)
+            document = Document.read(file) if text is None else Document(text, str(file))
         except ConfigError as error:
             findings += error.findings
             continue
@@ -88,6 +110,10 @@ class _Known:
         self.queues, self.trunks, self.skills = queues, trunks, skills
         self.hours, self.holidays = hours, holidays
         self.segments: set[str] = set()
+        self.faxes: set[str] = set()
+        """Channels of type `fax`."""
+        self.sources = {"device", *trunks}
+        """What a route may name as where calls come from."""
 
 
 class _Loader:
@@ -160,6 +186,8 @@ class _Loader:
                 self.variables |= set(step.values)
             elif isinstance(step, Collect):
                 self.variables.add(step.into)
+            elif isinstance(step, Fax):
+                self.variables |= _OF_FAX
         for step, path, flow in zip(steps, paths, flow_of, strict=True):
             self._check(step, path, flow, plan)
         return plan, self._routes(plan)
@@ -238,6 +266,13 @@ class _Loader:
             case Voicemail():
                 if not re.fullmatch(r"[A-Za-z0-9_.-]+", step.box) or step.box.startswith("."):
                     decoder.add((*path, "box"), f'"{step.box}"', "letters, digits, - and _")
+            case Fax():
+                if step.channel and step.channel not in self.known.faxes:
+                    what = "a channel of type fax"
+                    decoder.unknown((*path, "channel"), what, step.channel, self.known.faxes)
+                elif not step.channel and len(self.known.faxes) != 1:
+                    found = f"{len(self.known.faxes)} channels of type fax"
+                    decoder.add((*path, "channel"), found, "one, or its name here")
             case Play() | Say():
                 pass  # their texts and jumps have been checked above
 
@@ -262,7 +297,7 @@ class _Loader:
             self.decoder.add(path, f"{sum(asked)} tests", "one of equals, matches and hours")
         if step.hours:
             self._known_hours(step.hours, (*path, "hours"), plan)
-        elif step.variable not in self.variables:
+        elif not self._is_set(step.variable):
             self.decoder.unknown(
                 (*path, "variable"), "a variable that is set", step.variable, self.variables
             )
@@ -279,7 +314,7 @@ class _Loader:
     def _texts(self, value: object, path: KeyPath) -> None:
         if isinstance(value, str):
             for name in _VARIABLE.findall(value):
-                if name not in self.variables:
+                if not self._is_set(name):
                     self.decoder.unknown(path, "a variable that is set", name, self.variables)
         elif isinstance(value, tuple | list):
             for index, item in enumerate(value):
@@ -301,6 +336,10 @@ class _Loader:
             what = "hours of this file or of the configuration"
             self.decoder.unknown(path, what, name, plan.hours)
 
+    def _is_set(self, name: str) -> bool:
+        """What comes from a web page is known by its prefix only; it is empty for other calls."""
+        return name in self.variables or name in IN_WRITING or name.startswith(CONTEXT)
+
     def _routes(self, plan: Plan) -> list[Route]:
         data = self.document.data.get("route", [])
         decoder = self.decoder
@@ -320,12 +359,15 @@ class _Loader:
                     self._pattern(pattern, (*path, key))
             trunks = (route.trunk,) if isinstance(route.trunk, str) else route.trunk
             for trunk in trunks:
-                if trunk != "device" and trunk not in self.known.trunks:
-                    choices = self.known.trunks | {"device"}
+                if trunk not in self.known.sources:
+                    choices = self.known.sources
                     decoder.unknown((*path, "trunk"), "a trunk", trunk, choices)
             if ("", route.flow) not in plan.targets:
                 flows = [name for own, name in plan.targets if not own]
                 decoder.unknown((*path, "flow"), "a flow of this file", route.flow, flows)
+            if route.fax and ("", route.fax) not in plan.targets:
+                flows = [name for own, name in plan.targets if not own]
+                decoder.unknown((*path, "fax"), "a flow of this file", route.fax, flows)
             if route.hours:
                 self._known_hours(route.hours, (*path, "hours"), plan)
             if len(decoder.findings) == before:

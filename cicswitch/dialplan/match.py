@@ -78,10 +78,13 @@ class Matcher:
             self._called.append(tuple(number_matcher(number) for number in called))
             self._caller.append(tuple(number_matcher(n) for n in _several(route.caller)))
 
-    def match(self, trunk: str, called: str, caller: str, now: float) -> tuple[Route, Plan] | None:
+    def match(
+        self, trunk: str, called: str, caller: str, now: float, *, named: bool = False
+    ) -> tuple[Route, Plan] | None:
         """The first route, in the order of the files, that takes the call; None: no such number.
 
-        `trunk` is the trunk's name, or `device` for a registered phone.
+        `trunk` is the trunk's name, or `device` for a registered phone. `named`: only a route that
+        names it takes it, as it is with what comes in writing.
         """
         exact = self._exact.get(called)
         if exact is None:
@@ -93,6 +96,8 @@ class Matcher:
         for index in candidates:
             route, plan = self._routes[index]
             if route.trunk and trunk not in _several(route.trunk):
+                continue
+            if named and not route.trunk:
                 continue
             tests = self._called[index]
             if tests and not _passes(tests, called):

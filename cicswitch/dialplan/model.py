@@ -20,6 +20,7 @@ __all__ = [
     "Collect",
     "Dial",
     "Dialplan",
+    "Fax",
     "Hangup",
     "If",
     "Menu",
@@ -45,13 +46,17 @@ class Route(Struct, frozen=True, kw_only=True):
     flow: str
     name: str = ""
     trunk: str | tuple[str, ...] = ()
-    """Trunks that the call may come from; `device` stands for registered phones. Empty: any."""
+    """Trunks that the call may come from; `device` stands for registered phones,
+    `widget:NAME` for visitors of a page. Or channels in writing, which have to be named. Empty: any
+    call."""
     called: str | tuple[str, ...] = ()
     """Numbers: exact, or `_` and a pattern: X 0-9, Z 1-9, N 2-9, [125-7], `.` one or more of
     anything, `!` any number of anything. Empty: any."""
     caller: str | tuple[str, ...] = ()
     hours: str = ""
     """A table of hours, here or in the configuration, that must be open; `!name`: closed."""
+    fax: str = ""
+    """The flow for a caller who turns out to be a fax machine while prompts play or he waits."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -186,6 +191,18 @@ class Dial(Step, frozen=True, kw_only=True):
     on_failed: str = ""
 
 
+class Fax(Step, frozen=True, kw_only=True):
+    """Receive a fax; sets `fax_pages`, `fax_ident`, `fax_cause`, `fax_t38` and `fax_rate`."""
+
+    channel: str = ""
+    """Which channel gets it; empty: the only one of type `fax`."""
+    t38: bool = True
+    """Offer T.38, and take it."""
+    on_received: str = ""
+    on_failed: str = ""
+    """Nothing came, or only a part; what there is the channel has."""
+
+
 class Voicemail(Step, frozen=True, kw_only=True):
     """Record a message into a box."""
 
@@ -231,6 +248,7 @@ STEPS: dict[str, type[Step]] = {
     "queue": Queue,
     "callback": Callback,
     "dial": Dial,
+    "fax": Fax,
     "voicemail": Voicemail,
     "transfer": Transfer,
     "hangup": Hangup,

@@ -35,6 +35,7 @@ from cicswitch.dialplan.actions import (
     EnterQueue,
     EnterVoicemail,
     PlayPrompts,
+    ReceiveFax,
     SetTimer,
     SpeakText,
     StopPlaying,
@@ -46,6 +47,7 @@ from cicswitch.dialplan.model import (
     Callback,
     Collect,
     Dial,
+    Fax,
     Hangup,
     If,
     Menu,
@@ -310,6 +312,8 @@ class Run:
                     for name, value in step.arguments.items()
                 }
                 return [CallPython(step.call, arguments)]
+            case Fax():
+                return [ReceiveFax(step.channel, step.t38)]
             case Hangup():
                 self._waits = None
                 return [EndCall(step.reason)]

@@ -14,11 +14,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from cicswitch.contacts.faxes import FaxResult
 from cicswitch.core.errors import ResourceError
 from cicswitch.media import wire
+from cicswitch.media.faxing import Faxes, FaxLine
 from cicswitch.media.inlet import Rows
 from cicswitch.media.leg import REOPEN_S, Leg
 from cicswitch.media.listener import INTERVAL_S, Ear, Listener
+from cicswitch.media.mixer import Mixer
 from cicswitch.media.player import Digits, Play, Player
 from cicswitch.media.pool import PortPool, Slot
 from cicswitch.media.recorder import SETTLE_S, Recording, Writer
@@ -81,7 +84,9 @@ class Engine:
         self._release = release
         self._sources = Sources()
         self.player = Player(self._play_finished, self._digits_out)
-        self._listener = Listener(self._heard)
+        self.mixer = Mixer(self._announced)
+        self._listener = Listener(self._heard, self._fax_tone)
+        self.faxes = Faxes(self._fax_over)
         self._listen_at = 0.0
         self._flushing: deque[tuple[Recording, Leg]] = deque()
         self._writer = Writer(fsync=settings.recording_fsync)
@@ -95,12 +100,15 @@ class Engine:
         self._cname = f"{secrets.token_hex(8)}@{settings.host6 or settings.host}"
         self._random = random.Random(secrets.randbits(64))
         self.closing = False
+        self._fax_ears: set[int] = set()
+        """Legs by number that are listened to for the calling tone of a fax machine."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             wire.Grow: self._grow,
             wire.Shrink: self._shrink,
             wire.Open: self._open,
             wire.Configure: self._configure,
             wire.Bridge: self._bridge,
+            wire.Mix: self._mix,
             wire.Unbridge: self._unbridge,
             wire.Play: self._play,
             wire.StopPlay: self._stop_play,
@@ -108,6 +116,10 @@ class Engine:
             wire.PauseRecording: self._pause,
             wire.StopRecording: self._stop_recording,
             wire.SendDtmf: self._send_dtmf,
+            wire.T38: self._t38,
+            wire.Fax: self._fax,
+            wire.StopFax: self._stop_fax,
+            wire.HearFax: self._hear_fax,
             wire.Close: self._close,
             wire.Quit: self._quit,
         }
@@ -125,6 +137,10 @@ class Engine:
         due = self._sweep_at
         if self._listener.legs and self._listen_at < due:
             due = self._listen_at
+        if self.mixer.rooms and self.mixer.due() < due:
+            due = self.mixer.due()
+        if self.faxes.lines and self.faxes.due() < due:
+            due = self.faxes.due()
         playing = self.player.due()
         return due if playing is None or playing > due else playing
 
@@ -133,6 +149,10 @@ class Engine:
         self.now = now
         if self.player.active:
             self.player.tick(now)
+        if self.mixer.rooms:
+            self.mixer.tick(now)
+        if self.faxes.lines:
+            self.faxes.tick(now)
         for _ in range(min(FLUSHES, len(self._flushing))):
             self._flush(*self._flushing.popleft(), now)
         if self._listener.legs and now >= self._listen_at:
@@ -163,6 +183,7 @@ class Engine:
             "legs": len(self.legs),
             "playing": self.player.active,
             "recording": len(self.recordings),
+            "faxing": len(self.faxes.lines),
             "ports_bound": sum(len(pool.slots) for pool in self._pools.values()),
             "packets_received": received,
             "packets_sent": sent,
@@ -172,19 +193,25 @@ class Engine:
             "cpu_s": time.process_time(),
             "blocks": sys.getallocatedblocks(),
             "source_cache_bytes": self._sources.cached_bytes,
+            **self.mixer.figures(),
         }
 
     # -- what legs report ------------------------------------------------------------------
 
     def digit(self, leg: Leg, digit: str, duration_ms: int, *, in_band: bool) -> None:
-        """A leg sent a digit; a partner without telephone events hears it as a tone."""
+        """A leg sent a digit; a partner without telephone events hears it as a tone.
+
+        In a room, which mixes sound alone, the digit is sent anew.
+        """
         self._emit(wire.Dtmf(leg.number, digit, duration_ms, in_band))
-        partner = leg.partner
+        partner, seat = leg.partner, leg.seat
+        if seat is not None:
+            partner = seat.room.digits_to(seat)
         if (
             not in_band
             and partner is not None
             and partner.params is not None
-            and partner.params.dtmf_payload_type is None
+            and (seat is not None or partner.params.dtmf_payload_type is None)
         ):
             self._queue_digits(partner, digit, max(DTMF_IN_BAND_MIN_MS, min(duration_ms, 500)))
 
@@ -222,11 +249,16 @@ class Engine:
             if each is None or each.params is None:
                 continue
             partner = each.partner
-            listen = each.params.dtmf_payload_type is None and partner is None
-            if listen and each.ear is None:
-                each.ear = Ear()
-                self._listener.legs[each.number] = each
-            elif not listen and each.ear is not None:
+            alone = partner is None and each.seat is None
+            alone = alone and each.fax is None and each.t38 is None
+            listen = each.params.dtmf_payload_type is None and alone
+            tone = each.number in self._fax_ears and alone
+            if listen or tone:
+                if each.ear is None:
+                    each.ear = Ear()
+                    self._listener.legs[each.number] = each
+                each.ear.listen(digits=listen, cng=tone)
+            elif each.ear is not None:
                 each.ear = None
                 self._listener.legs.pop(each.number, None)
             each.tape_right = None
@@ -281,13 +313,21 @@ class Engine:
         old = leg.params
         leg.params = command
         leg.configured_at = self.now
+        if leg.t38 is not None:
+            leg.t38 = None
+            if leg.fax is not None:
+                leg.fax.begin(None)
         leg.silence_told = False
         if old is not None:
             held = command.host in ("", "0.0.0.0", "::") or not command.port
             if not held and (old.host, old.port) != (command.host, command.port):
                 leg.reopen(moved=True)
-        play = leg.play
-        if play is not None and play.codec != command.codec:
+        seat = leg.seat
+        if seat is not None and (old is None or old.codec != command.codec):
+            self.mixer.changed(leg)
+        for play in (leg.play, seat.announcement if seat is not None else None):
+            if play is None or play.codec == command.codec:
+                continue
             try:
                 play.tracks = [self._sources.track(each, command.codec) for each in play.sources]
                 play.codec = command.codec
@@ -299,11 +339,37 @@ class Engine:
         a, b = self.legs.get(command.a), self.legs.get(command.b)
         if a is None or b is None:
             return  # a leg that is bridged with itself hears itself: the echo test
+        if a is not b and any(leg.seat and leg.seat.announcement for leg in (a, b)):
+            self._join([a, b], [[b], [a]], pair=True)
+            return
         for leg in (a, b):
+            self.faxes.end(leg, "the call went on")
             self._part(leg)
             self._end_play(leg)
         a.partner, b.partner = b, a
         self._rewire(a)
+
+    def _mix(self, command: wire.Mix) -> None:
+        get = self.legs.get
+        hears = {
+            leg: [each for other in heard if (each := get(other)) is not None]
+            for number, heard in zip(command.legs, command.hears, strict=False)
+            if (leg := get(number)) is not None
+        }
+        self._join(list(hears), list(hears.values()))
+
+    def _join(self, legs: list[Leg], hears: list[list[Leg]], *, pair: bool = False) -> None:
+        for leg in legs:
+            self.faxes.end(leg, "the call went on")
+            if leg.seat is None:
+                self._part(leg)
+            else:
+                self._touch(leg)
+            if leg.play is not None:
+                self._end_play(leg, stop_announcement=False)
+        for leg in [*self.mixer.join(legs, hears, self.now, pair=pair), *legs]:
+            self._touch(leg)
+            self._rewire(leg)
 
     def _unbridge(self, command: wire.Unbridge) -> None:
         leg = self.legs.get(command.leg)
@@ -316,14 +382,25 @@ class Engine:
         if partner is not None:
             leg.partner = partner.partner = None
             self._rewire(partner)
+        self._leave_room(leg)
         self._rewire(leg)
+
+    def _leave_room(self, leg: Leg) -> None:
+        if leg.seat is not None:
+            for each in self.mixer.leave(leg):
+                self._touch(each)
+                self._rewire(each)
 
     def _play(self, command: wire.Play) -> None:
         leg = self.legs.get(command.leg)
         if leg is None:
             return
+        others = leg.seat is not None or leg.partner not in (None, leg)
+        over = command.over and others
+        self.faxes.end(leg, "the call went on")
         self._touch(leg)
-        self._end_play(leg)
+        if not over or leg.play is not None:
+            self._end_play(leg)
         codec = leg.params.codec if leg.params is not None else "PCMU"
         try:
             tracks = [self._sources.track(source, codec) for source in command.sources]
@@ -333,22 +410,37 @@ class Engine:
         if not tracks:
             self._emit(wire.Played(leg.number, command.play_id))
             return
-        samples = 8 * self.settings.music_ptime_ms if command.loop else FRAME
-        leg.play = Play(
+        longer = command.loop and not over
+        samples = 8 * self.settings.music_ptime_ms if longer else FRAME
+        play = Play(
             command.play_id, command.sources, codec, tracks, loop=command.loop, samples=samples
         )
+        if over:
+            partner = leg.partner
+            if partner is not None:
+                self._join([leg, partner], [[partner], [leg]], pair=True)
+            self.mixer.announce(leg, play)
+            return
+        leg.play = play
         self.player.add(leg, self.now)
         self._rewire(leg)
 
     def _stop_play(self, command: wire.StopPlay) -> None:
         leg = self.legs.get(command.leg)
-        if leg is not None and leg.play is not None:
+        if leg is not None and (leg.play is not None or leg.seat is not None):
             self._touch(leg)
             self._end_play(leg)
             self._rewire(leg)
 
-    def _end_play(self, leg: Leg, error: str = "") -> None:
+    def _end_play(self, leg: Leg, error: str = "", *, stop_announcement: bool = True) -> None:
         play = leg.play
+        seat = leg.seat
+        if stop_announcement and seat is not None and seat.announcement is not None:
+            announcement = seat.announcement
+            self.mixer.announce(leg, None)
+            self._bridge_again(leg)
+            if error:
+                self._emit(wire.Played(leg.number, announcement.play_id, error))
         if play is None:
             return
         leg.play = None
@@ -362,6 +454,21 @@ class Engine:
         leg.play = None
         self._emit(wire.Played(leg.number, play.play_id))
         self._rewire(leg)
+
+    def _announced(self, leg: Leg, play: Play) -> None:
+        self._emit(wire.Played(leg.number, play.play_id))
+        self._bridge_again(leg)
+
+    def _bridge_again(self, leg: Leg) -> None:
+        """An announcement is over: a room that was made for it alone is a bridge again."""
+        seat = leg.seat
+        if seat is None or any(each.announcement for each in seat.room.seats):
+            return
+        legs = [each.leg for each in seat.room.seats]
+        if seat.room.pair and len(legs) == 2:
+            self._bridge(wire.Bridge(legs[0].number, legs[1].number))
+        elif len(legs) < 2:
+            self._leave_room(leg)
 
     def _send_dtmf(self, command: wire.SendDtmf) -> None:
         leg = self.legs.get(command.leg)
@@ -383,6 +490,71 @@ class Engine:
     def _digits_out(self, leg: Leg) -> None:
         self._touch(leg)
         self._rewire(leg)
+
+    # -- fax -------------------------------------------------------------------------------
+
+    def _t38(self, command: wire.T38) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is None or leg.params is None:
+            return
+        self._touch(leg)
+        old = leg.params
+        leg.t38 = command
+        # Nobody sends all the time by T.38, so its silence is no death.
+        leg.params = wire.Configure(
+            command.leg,
+            old.codec,
+            old.payload_type,
+            command.host,
+            command.port,
+            old.dtmf_payload_type,
+            True,
+            False,
+            old.ptime_ms,
+        )
+        if (old.host, old.port) != (command.host, command.port):
+            leg.reopen(moved=True)
+        if leg.fax is not None:
+            leg.fax.begin(command)
+        self._rewire(leg)
+
+    def _fax(self, command: wire.Fax) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is None:
+            return
+        self.faxes.end(leg, "another fax began")
+        self._part(leg)
+        self._end_play(leg)
+        self._fax_ears.discard(leg.number)
+        self.faxes.begin(leg, command.fax_id, command.job, self.now)
+        self._rewire(leg)
+
+    def _stop_fax(self, command: wire.StopFax) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is not None:
+            self._touch(leg)
+            self.faxes.end(leg, command.reason)
+            self._rewire(leg)
+
+    def _fax_over(self, leg: Leg, line: FaxLine, result: FaxResult) -> None:
+        self._touch(leg)
+        self._emit(wire.FaxOver(leg.number, line.fax_id, result))
+        self._rewire(leg)
+
+    def _hear_fax(self, command: wire.HearFax) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is None:
+            return
+        if command.on:
+            self._fax_ears.add(leg.number)
+        else:
+            self._fax_ears.discard(leg.number)
+        self._touch(leg)
+        self._rewire(leg)
+
+    def _fax_tone(self, leg: Leg) -> None:
+        self._fax_ears.discard(leg.number)
+        self._emit(wire.FaxTone(leg.number))
 
     # -- recordings ------------------------------------------------------------------------
 
@@ -462,6 +634,8 @@ class Engine:
         if leg is None:
             return
         del self._buckets[leg.number % SWEEPS][leg.number]
+        self._fax_ears.discard(leg.number)
+        self.faxes.end(leg, "the call ended")
         if leg.recording is not None:
             self._finish_recording(leg.recording.recording_id)
         self._touch(leg)
@@ -470,6 +644,7 @@ class Engine:
             leg.partner = partner.partner = None
             if partner is not leg:
                 self._rewire(partner)
+        self._leave_room(leg)
         if leg.play is not None or leg.digits is not None:
             self.player.remove(leg)
             leg.play = leg.digits = None
@@ -477,28 +652,36 @@ class Engine:
             leg.ear = None
             self._listener.legs.pop(leg.number, None)
         reports = leg.reports
-        if reports is not None and (leg.input.started or leg.output.sent):
+        if reports is not None and leg.t38 is None and (leg.input.started or leg.output.sent):
             reports.send(leg, self.now, self._cname, bye=True)
         source = leg.input
         self._gone[0] += source.total
         self._gone[1] += leg.output.sent
         self._gone[2] += leg.stray
-        rtt_s = reports.rtt_s if reports is not None else None
-        self._closed.append(
-            wire.Closed(
-                leg.number,
-                source.total,
-                leg.output.sent,
-                source.lost,
-                leg.stray,
-                round(source.jitter / 8, 3),
-                None if rtt_s is None else round(rtt_s * 1000, 3),
-                leg.params.codec if leg.params is not None else "",
-            )
-        )
+        self._closed.append(wire.Closed(*self._heard_of(leg)))
         leg.release()
         self._assign(leg.slot, None)
         self._pools[leg.slot.ipv6].rest(leg.slot, self.now)
+
+    @staticmethod
+    def _heard_of(leg: Leg) -> tuple[Any, ...]:
+        """The fields of `wire.Closed` and `wire.Heard`."""
+        source, reports = leg.input, leg.reports
+        rtt_s = reports.rtt_s if reports is not None else None
+        far_lost = reports.far_lost if reports is not None else None
+        known = reports is not None and far_lost is not None
+        return (
+            leg.number,
+            source.total + leg.images,
+            leg.output.sent,
+            source.lost,
+            leg.stray,
+            round(source.jitter / 8, 3),
+            None if rtt_s is None else round(rtt_s * 1000, 3),
+            leg.params.codec if leg.params is not None else "",
+            far_lost,
+            reports.far_jitter / 8 if reports is not None and known else None,
+        )
 
     def _tell_closed(self) -> None:
         for event in self._closed:
@@ -550,8 +733,9 @@ class Engine:
                 # RFC 3550 section 6.2: "the interval ... is varied randomly over the range
                 # [0.5,1.5] times the calculated interval".
                 reports.due = now + interval_s * self._random.uniform(0.5, 1.5)
-                if leg.input.started or leg.output.sent:
+                if leg.t38 is None and (leg.input.started or leg.output.sent):
                     reports.send(leg, now, self._cname)
+                    self._emit(wire.Heard(*self._heard_of(leg)))
             if params.receive:
                 silent_s = now - max(leg.heard_at, leg.configured_at)
                 if silent_s > REOPEN_S and not leg.latching:

@@ -29,11 +29,13 @@ from cicswitch.rtp.stream import CLOCK_HZ, InputStream, OutputStream
 
 if TYPE_CHECKING:
     from cicswitch.media.engine import Engine
+    from cicswitch.media.faxing import FaxLine
     from cicswitch.media.listener import Ear
+    from cicswitch.media.mixer import Seat
     from cicswitch.media.player import Digits, Play
     from cicswitch.media.recorder import Recording
     from cicswitch.media.reports import Reports
-    from cicswitch.media.wire import Configure
+    from cicswitch.media.wire import T38, Configure
 
 __all__ = ["Leg", "TapeEntry"]
 
@@ -62,8 +64,10 @@ class Leg(Inlet):
         "engine",
         "fast_mark",
         "fast_to",
+        "fax",
         "heard_at",
         "home",
+        "images",
         "input",
         "lane",
         "latching",
@@ -77,6 +81,7 @@ class Leg(Inlet):
         "recording",
         "refused",
         "reports",
+        "seat",
         "sequence_offset",
         "settle_at",
         "silence_told",
@@ -84,6 +89,7 @@ class Leg(Inlet):
         "source",
         "spliced",
         "stray",
+        "t38",
         "table",
         "tape",
         "tape_right",
@@ -115,6 +121,14 @@ class Leg(Inlet):
         self.partner: Leg | None = None
         self.play: Play | None = None
         self.digits: Digits | None = None
+        self.seat: Seat | None = None
+        """Its place in a room, instead of a partner."""
+        self.fax: FaxLine | None = None
+        """A fax terminal, instead of all of them."""
+        self.t38: T38 | None = None
+        """What was agreed, while the leg speaks T.38 and no RTP."""
+        self.images = 0
+        """UDPTL packets that came."""
         self.spliced: Leg | None = None
         """Whose packets the output continues, by the offsets of that leg."""
         # who listens
@@ -135,7 +149,7 @@ class Leg(Inlet):
 
     def release(self) -> None:
         """Let go of what refers back to the leg: nobody looks for cycles in a worker."""
-        self.spliced = self.fast_to = self.extra = None
+        self.spliced = self.fast_to = self.extra = self.fax = None
         self.recv_into = self.slot.rtp.recv_into
 
     # -- sending ---------------------------------------------------------------------------
@@ -255,6 +269,9 @@ class Leg(Inlet):
         if params is None or size >= ROW:
             self.stray += 1
             return
+        if self.t38 is not None:
+            self._image(bytes(row[:size]), now)
+            return
         try:
             start, end = payload_span(row, size)
         except RtpError:
@@ -303,6 +320,10 @@ class Leg(Inlet):
         tape = self.tape
         if tape is not None:
             tape.append((now, timestamp, ssrc, bytes(row[12:size])))
+        if self.seat is not None:
+            self.seat.buffer.put(timestamp, bytes(row[12:size]), fresh=fresh)
+        if self.fax is not None:
+            self.fax.heard(timestamp, bytes(row[12:size]), fresh=fresh, now=now)
         sent = False
         if partner is not None and partner.params is not None:
             table = self.table = g711.translation(params.codec, partner.params.codec)
@@ -312,6 +333,33 @@ class Leg(Inlet):
             sent = self._pass(partner, row, size, head, fresh=fresh, now=now)
         if first == 0x80 and not self.latching:
             self._arm(partner if sent else None, sequence, timestamp, ssrc, size)
+
+    @property
+    def _listened(self) -> bool:
+        """Whether somebody here needs what the leg says."""
+        return self.tape is not None or self.seat is not None or self.fax is not None
+
+    def _image(self, data: bytes, now: float) -> None:
+        """Take a datagram while T.38 is spoken: for the terminal here, or as it is for the partner
+        that speaks it too.
+        """
+        if len(data) > 12 and data[0] & 0xC0 == 0x80:
+            ssrc = HEADER.unpack_from(data)[4]
+            if self.input.started and ssrc == self.input.ssrc:
+                self.stray += 1  # sound that was on its way
+                return
+        fax, partner = self.fax, self.partner
+        if len(data) < 4 or (self.latching and not self._latch(now)):
+            self.stray += 1
+            return
+        self.heard_at = now
+        self.images += 1
+        if fax is not None:
+            if not fax.datagram(data, now):
+                self.stray += 1
+        elif partner is not None and partner.t38 is not None and partner.address is not None:
+            partner.transmit(data)
+            partner.output.sent += 1
 
     def _pass(
         self, to: Leg, row: memoryview, size: int, second: int, *, fresh: bool, now: float
@@ -361,14 +409,14 @@ class Leg(Inlet):
             plain = self.tape is None and self.table is None
             self.extra = None if plain else self._extra
         else:
-            self.extra = _sink if self.tape is None else self._extra
+            self.extra = self._extra if self._listened else _sink
         self.fast_to = to
         self.fast_ssrc = ssrc
         self.fast_size = size
         self.fast_mark = self.next_word = word
         self.next_timestamp = after
         relay = self.engine.relay
-        if relay is not None and self.tape is None and (to is None or self.table is None):
+        if relay is not None and not self._listened and (to is None or self.table is None):
             lane = self.slot.rtp.fileno()
             if to is None:
                 relay.arm(lane, word, after, ssrc, size, 0, 0, 0, -1)
@@ -387,10 +435,14 @@ class Leg(Inlet):
             self.lane = lane
 
     def _extra(self, row: memoryview, size: int, timestamp: int, now: float) -> bool:
-        """Record, transcode; True: the packet goes no further."""
+        """Record, mix, transcode; True: the packet goes no further."""
         tape = self.tape
         if tape is not None:
             tape.append((now, timestamp, self.fast_ssrc, bytes(row[12:size])))
+        if self.seat is not None:
+            self.seat.buffer.put(timestamp, bytes(row[12:size]))
+        if self.fax is not None:
+            self.fax.heard(timestamp, bytes(row[12:size]), fresh=False, now=now)
         if self.fast_to is None:
             return True
         if self.table is not None:

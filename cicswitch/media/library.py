@@ -72,6 +72,10 @@ class Library:
             f"no sound {name!r} in language {language or self.default_language!r}: {where}"
         )
 
+    def forget(self) -> None:
+        """Look everything up anew: a file has come or gone."""
+        self._found.clear()
+
     def has(self, name: str, language: str = "") -> bool:
         """Whether `find` finds it."""
         try:

@@ -1,4 +1,5 @@
-"""In-band digits of the legs that have no telephone events and are not bridged."""
+"""In-band digits of the legs that have no telephone events and are not bridged, and the calling
+tone of fax machines where somebody asks for it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cicswitch.rtp import g711
+from cicswitch.rtp.cng import CngDetector
 from cicswitch.rtp.goertzel import Detector, Listening
 
 if TYPE_CHECKING:
@@ -24,13 +26,23 @@ MAX_GAP = 800
 class Ear:
     """The state of one leg: detection, and the audio that came since the last pass."""
 
-    __slots__ = ("audio", "listening", "next_timestamp")
+    __slots__ = ("audio", "cng", "digits", "listening", "next_timestamp")
 
     def __init__(self) -> None:
         self.listening: Listening | None = None
         """Made with the first audio: most ears belong to legs that are bridged before any comes."""
         self.audio: list[NDArray[np.int16]] = []
         self.next_timestamp = -1
+        self.digits = True
+        self.cng: CngDetector | None = None
+
+    def listen(self, *, digits: bool, cng: bool) -> None:
+        """What to listen for."""
+        self.digits = digits
+        if not cng:
+            self.cng = None
+        elif self.cng is None:
+            self.cng = CngDetector()
 
     def add(self, entries: list[TapeEntry], law: g711.Law) -> None:
         """Take packets. A gap in their timestamps becomes silence."""
@@ -45,8 +57,9 @@ class Ear:
 class Listener:
     """All ears of a worker; one detection pass for all of them."""
 
-    def __init__(self, heard: Callable[[Leg, str, int], None]) -> None:
+    def __init__(self, heard: Callable[[Leg, str, int], None], tone: Callable[[Leg], None]) -> None:
         self._heard = heard
+        self._tone = tone
         self._detector = Detector()
         self.legs: dict[int, Leg] = {}
 
@@ -61,6 +74,11 @@ class Listener:
                 continue
             leg.engine.roll(leg)
             listening = ear.listening
+            if ear.audio and ear.cng is not None and ear.cng.hear(np.concatenate(ear.audio)):
+                self._tone(leg)
+            if not ear.digits:
+                ear.audio.clear()
+                continue
             if ear.audio:
                 audio.append(np.concatenate(ear.audio))
                 ear.audio.clear()

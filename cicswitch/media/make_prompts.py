@@ -41,6 +41,8 @@ PROMPTS: dict[str, dict[str, str]] = {
         "agent-not-possible": "That is not possible now.",
         "invalid": "Sorry, that is not a valid choice. Please try again.",
         "no-input": "We did not receive your choice.",
+        "agent-lost": "We are sorry. The connection to our agent was lost. You are the next in"
+        " line.",
         "please-hold": "Please hold while we connect your call.",
         "agents-busy": "All our agents are helping other callers. Please stay on the line, and your"
         " call will be answered in the order it was received.",
@@ -76,6 +78,8 @@ PROMPTS: dict[str, dict[str, str]] = {
         "agent-not-possible": "지금은 할 수 없습니다.",
         "invalid": "잘못 누르셨습니다. 다시 눌러 주십시오.",
         "no-input": "입력이 확인되지 않았습니다.",
+        "agent-lost": "죄송합니다. 상담원과의 연결이 끊어졌습니다. 고객님을 다음 순서로"
+        " 연결해 드리겠습니다.",
         "please-hold": "연결하는 동안 잠시만 기다려 주십시오.",
         "agents-busy": "지금은 모든 상담원이 통화 중입니다. 기다려 주시면 순서대로 연결해"
         " 드리겠습니다.",

@@ -9,6 +9,19 @@ Commands leave together: at once where none left within the last `GATHER_S`, els
 many at once `GATHER_MANY_S`. Each write wakes the worker, which costs both processes more than the
 commands in it, and nobody hears a packet's time before a prompt begins.
 
+Browsers that speak Opus (`webrtc/opus`). Their process passes the sound of one to another as it is
+while the media worker would do no more than relay it. This is the place that knows, from the
+commands that go by: `_relays` works it out again for a leg and its partner after each that may
+change it, and tells where something has changed:
+
+    passed       the two are bridged, nothing is played to the one that hears (a prompt, music, an
+                 announcement, digits as tones), and offer/answer lets the one send, the other hear
+    and decoded  beside that, where either of them is recorded
+
+In a room, alone, or with a partner that speaks G.711 everything goes by the media worker. The two
+processes hear of a change a few milliseconds apart; what they do meanwhile is right, only late.
+The figures of such a leg are those of the browser's process, which hears all its packets.
+
 A worker that dies takes its legs with it: `MediaWorkerLost` names them, and the plane forgets them;
 recordings are repaired by the next start.
 """
@@ -24,18 +37,24 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cicswitch.contacts.faxes import FaxJob
 from cicswitch.core.errors import ResourceError
 from cicswitch.media import wire
 from cicswitch.media.pool import raise_file_limit
 from cicswitch.media.settings import MediaSettings
+from cicswitch.media.webrtc.gateway import Gateway
+from cicswitch.media.webrtc.wire import Sound
 from cicswitch.media.worker import Worker
 from cicswitch.ports import (
+    FaxEnded,
+    FaxToneHeard,
     MediaAddress,
     MediaDtmf,
     MediaEvent,
@@ -48,7 +67,9 @@ from cicswitch.ports import (
     MediaWorkerLost,
     PlayFinished,
     RecordingClosed,
+    T38Params,
 )
+from cicswitch.rtp.quality import mos, rating
 
 __all__ = ["WorkerPlane"]
 
@@ -75,13 +96,84 @@ class LinkState(enum.Enum):
     STOPPED = "stopped"
 
 
+TONE_GAP_MS: Final = 100
+"""Between digits, generously: how long tones are played to a leg is reckoned, not told."""
+
+
 class _MediaLeg:
-    __slots__ = ("link", "number", "port")
+    __slots__ = (
+        "heard",
+        "hears",
+        "link",
+        "number",
+        "over",
+        "partner",
+        "play",
+        "port",
+        "recording",
+        "relay",
+        "room",
+        "says",
+        "tones",
+        "tones_over",
+    )
 
     def __init__(self, link: _Link, number: int, port: int) -> None:
         self.link = link
         self.number = number
         self.port = port
+        # what decides whether Opus is passed on: see the module's docstring
+        self.partner = ""
+        self.room = False
+        self.play: str | None = None
+        self.over = False
+        """The play is an announcement, which lives through a bridge."""
+        self.recording = ""
+        self.says = self.hears = False
+        self.tones = True
+        """Digits to the leg are tones: there are no telephone events."""
+        self.tones_over = 0.0
+        self.relay: tuple[str, bool] = ("", False)
+        self.heard: MediaStats | None = None
+
+
+def _stats(event: wire.Closed | wire.Heard) -> MediaStats:
+    return MediaStats(
+        packets_received=event.packets_received,
+        packets_sent=event.packets_sent,
+        packets_lost=event.packets_lost,
+        packets_stray=event.packets_stray,
+        jitter_ms=event.jitter_ms,
+        rtt_ms=event.rtt_ms,
+        codec=event.codec,
+        far_lost=event.far_lost,
+        far_jitter_ms=event.far_jitter_ms,
+    )
+
+
+def _scored(stats: MediaStats, sound: Sound | None) -> MediaStats:
+    """With the figures of the browsers' process, if it has them, and what they sound like."""
+    replace = msgspec.structs.replace
+    if sound is not None:
+        stats = replace(
+            stats,
+            packets_received=sound.packets_received,
+            packets_sent=sound.packets_sent,
+            packets_lost=sound.packets_lost,
+            jitter_ms=sound.jitter_ms,
+            rtt_ms=sound.rtt_ms,
+            codec="opus",
+            far_lost=sound.far_lost,
+            far_jitter_ms=sound.far_jitter_ms,
+        )
+    ours = far = None
+    if stats.packets_received:
+        share = stats.packets_lost / (stats.packets_received + stats.packets_lost)
+        ours = round(mos(rating(stats.codec, share, stats.jitter_ms, stats.rtt_ms)), 2)
+    if stats.far_lost is not None and stats.packets_sent:
+        share = stats.far_lost / max(stats.packets_sent, stats.far_lost)
+        far = round(mos(rating(stats.codec, share, stats.far_jitter_ms or 0.0, stats.rtt_ms)), 2)
+    return replace(stats, mos=ours, far_mos=far)
 
 
 class _Link:
@@ -268,11 +360,14 @@ class _Link:
 class WorkerPlane:
     """`ports.MediaPlane` over worker processes, or over one thread with `workers = 0`."""
 
-    def __init__(self, settings: MediaSettings) -> None:
+    def __init__(self, settings: MediaSettings, browsers: Gateway | None = None) -> None:
         self.settings = settings
+        self.browsers = browsers
         self._links: list[_Link] = []
         self._legs: dict[str, _MediaLeg] = {}
         self._recordings: dict[str, _Link] = {}
+        self._recorded: dict[str, str] = {}
+        """The leg of each recording."""
         self._next = 1
         self._on_event: Callable[[MediaEvent], None] | None = None
         self._restarts: set[asyncio.TimerHandle] = set()
@@ -292,6 +387,8 @@ class WorkerPlane:
         raise_file_limit()
         self._on_event = on_event
         self._stopping = False
+        if self.browsers is not None:
+            self.browsers.start(on_event)
         count = max(1, settings.workers)
         share = (settings.port_max + 2 - settings.port_min) // count // 2 * 2
         loop = asyncio.get_running_loop()
@@ -323,6 +420,8 @@ class WorkerPlane:
         if self._stopping:
             return
         self._stopping = True
+        if self.browsers is not None:
+            await self.browsers.stop()
         for handle in self._restarts:
             handle.cancel()
         self._restarts.clear()
@@ -413,6 +512,9 @@ class WorkerPlane:
                     params.ptime_ms,
                 )
             )
+            found.says, found.hears = params.receive, params.send
+            found.tones = params.dtmf_payload_type is None
+            self._relays(leg)
 
     def bridge(self, a: str, b: str) -> None:
         """Pass audio and DTMF both ways. Raises `ValueError` for legs on two workers."""
@@ -422,26 +524,115 @@ class WorkerPlane:
         if one.link is not two.link:
             raise ValueError(f"legs {a} and {b} are on two media workers: open one near the other")
         one.link.send(wire.Bridge(one.number, two.number))
+        if self.browsers is not None:
+            self.browsers.see(a, (b,))
+            self.browsers.see(b, (a,))
+            for leg in (one, two):
+                self._part(leg)
+                if not leg.over:
+                    leg.play = None
+            one.partner, two.partner = b, a
+            self._relays(a)
+
+    def mix(self, hears: Mapping[str, Sequence[str]]) -> None:
+        """Join legs in a room. Raises `ValueError` for legs on two workers."""
+        found = {leg: self._legs[leg] for leg in hears if leg in self._legs}
+        links = {each.link for each in found.values()}
+        if len(links) > 1:
+            names = ", ".join(found)
+            raise ValueError(f"legs {names} are on two media workers: open one near the other")
+        for link in links:
+            link.send(
+                wire.Mix(
+                    [each.number for each in found.values()],
+                    [
+                        [found[other].number for other in hears[leg] if other in found]
+                        for leg in found
+                    ],
+                )
+            )
+        if self.browsers is not None:
+            for leg, each in found.items():
+                self.browsers.see(leg, [other for other in hears[leg] if other in found])
+                self._part(each)
+                each.room = True
+                if not each.over:
+                    each.play = None
+                self._relays(leg)
 
     def unbridge(self, leg: str) -> None:
-        """End the leg's bridge, if it has one."""
+        """End the leg's part in a bridge or room, if it has one."""
         found = self._legs.get(leg)
         if found is not None:
             found.link.send(wire.Unbridge(found.number))
+            if self.browsers is not None:
+                self.browsers.see(leg, ())
+                self._part(found)
+                if found.over:
+                    found.play, found.over = None, False
+                self._relays(leg)
+
+    def _part(self, leg: _MediaLeg) -> None:
+        """Before another bridge or room: the leg has left its own."""
+        partner, before = leg.partner, self._legs.get(leg.partner)
+        leg.partner, leg.room = "", False
+        if before is not None:
+            before.partner = ""
+            self._relays(partner)
+
+    def _relays(self, leg: str) -> None:
+        """Tell the browsers' process what becomes of the leg's sound, and of its partner's."""
+        found = self._legs.get(leg)
+        if self.browsers is None or found is None:
+            return
+        for name, each in ((leg, found), (found.partner, self._legs.get(found.partner))):
+            if each is None:
+                continue
+            to = self._legs.get(each.partner)
+            passed = to is not None and each.says and to.hears and to.play is None
+            passed = passed and to is not None and to.tones_over <= time.monotonic()
+            beside = to is not None and bool(each.recording or to.recording)
+            wanted = (each.partner if passed else "", beside)
+            if wanted != each.relay:
+                each.relay = wanted
+                self.browsers.relay(name, wanted[0], beside=beside)
+
+    def _tones(self, leg: str, found: _MediaLeg, digits: int, duration_ms: int) -> None:
+        """Digits are played to a leg as tones: it hears the media worker until they are over."""
+        if self.browsers is None or not found.tones or not found.partner:
+            return
+        wait_s = digits * (duration_ms + TONE_GAP_MS) / 1000 + GATHER_MANY_S
+        found.tones_over = max(found.tones_over, time.monotonic()) + wait_s
+        self._relays(leg)
+        asyncio.get_running_loop().call_later(
+            found.tones_over - time.monotonic() + 0.01, self._relays, leg
+        )
 
     def play(
-        self, leg: str, play_id: str, sources: Sequence[MediaSource], *, loop: bool = False
+        self,
+        leg: str,
+        play_id: str,
+        sources: Sequence[MediaSource],
+        *,
+        loop: bool = False,
+        over: bool = False,
     ) -> None:
-        """Play to the leg; replaces a play, suspends a bridge's audio towards it."""
+        """Play to the leg; replaces a play, suspends a bridge's audio towards it or, `over`, is
+        mixed into it.
+        """
         found = self._legs.get(leg)
         if found is not None:
-            found.link.send(wire.Play(found.number, play_id, list(sources), loop))
+            found.link.send(wire.Play(found.number, play_id, list(sources), loop, over))
+            found.play, found.over = play_id, over and bool(found.partner or found.room)
+            self._relays(leg)
 
     def stop_play(self, leg: str) -> None:
         """Stop what plays, if anything."""
         found = self._legs.get(leg)
         if found is not None:
             found.link.send(wire.StopPlay(found.number))
+            found.play, found.over = None, False
+            self._relays(leg)
 
     def record(self, leg: str, recording_id: str, path: Path) -> None:
         """Record to a stereo WAV."""
@@ -450,30 +641,88 @@ class WorkerPlane:
             self._recordings[recording_id] = found.link
             found.link.recordings[recording_id] = str(path)
             found.link.send(wire.Record(found.number, recording_id, str(path)))
+            found.recording = recording_id
+            if self.browsers is not None:
+                self.browsers.record(leg, recording_id, str(path))
+            self._recorded[recording_id] = leg
+            self._relays(leg)
 
     def pause_recording(self, recording_id: str, paused: bool) -> None:
         """Leave out, as silence, or take in what is said."""
         link = self._recordings.get(recording_id)
         if link is not None:
             link.send(wire.PauseRecording(recording_id, paused))
+            if self.browsers is not None:
+                self.browsers.pause_recording(recording_id, paused)
 
     def stop_recording(self, recording_id: str) -> None:
         """End a recording; `RecordingClosed` follows."""
         link = self._recordings.get(recording_id)
         if link is not None:
             link.send(wire.StopRecording(recording_id))
+            if self.browsers is not None:
+                self.browsers.stop_recording(recording_id)
 
     def send_dtmf(self, leg: str, digits: str, *, duration_ms: int = 100) -> None:
         """Send digits to the leg."""
         found = self._legs.get(leg)
         if found is not None:
             found.link.send(wire.SendDtmf(found.number, digits, duration_ms))
+            self._tones(leg, found, len(digits), duration_ms)
+
+    def t38(self, leg: str, params: T38Params) -> None:
+        """Speak T.38 from now on."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(
+                wire.T38(
+                    found.number,
+                    params.host,
+                    params.port,
+                    params.recovery,
+                    params.max_datagram,
+                    params.max_bit_rate,
+                    params.version,
+                )
+            )
+
+    def fax(self, leg: str, fax_id: str, job: FaxJob) -> None:
+        """Put a fax terminal on the leg; `FaxEnded` follows."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.Fax(found.number, fax_id, job))
+            self._part(found)
+            found.play, found.over = None, False
+            self._relays(leg)
+
+    def stop_fax(self, leg: str, reason: str) -> None:
+        """Take it away."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.StopFax(found.number, reason))
+
+    def hear_fax(self, leg: str, on: bool) -> None:
+        """Listen for the calling tone of a fax machine, or no more."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.HearFax(found.number, on))
+
+    def stats(self, leg: str) -> MediaStats | None:
+        """The leg so far, some seconds old."""
+        found = self._legs.get(leg)
+        if found is None:
+            return None
+        sound = self.browsers.sound(leg) if self.browsers is not None else None
+        if found.heard is None and sound is None:
+            return None
+        return _scored(found.heard or MediaStats(), sound)
 
     def close(self, leg: str) -> None:
         """End the leg; `MediaLegClosed` follows."""
         found = self._legs.pop(leg, None)
         if found is not None:
             found.link.send(wire.Close(found.number))
+            self._part(found)
 
     def figures(self) -> dict[str, float]:
         """Gauges and counters, those of the workers at most a second old."""
@@ -501,30 +750,42 @@ class WorkerPlane:
         if isinstance(event, wire.Closed):
             leg = link.legs.pop(event.leg, None)
             if leg is not None:
-                self._tell(
-                    MediaLegClosed(
-                        leg,
-                        MediaStats(
-                            packets_received=event.packets_received,
-                            packets_sent=event.packets_sent,
-                            packets_lost=event.packets_lost,
-                            packets_stray=event.packets_stray,
-                            jitter_ms=event.jitter_ms,
-                            rtt_ms=event.rtt_ms,
-                            codec=event.codec,
-                        ),
-                    )
-                )
+                stats = _stats(event)
+                if self.browsers is None:
+                    self._tell(MediaLegClosed(leg, stats))
+                else:
+                    self.browsers.when_closed(leg, partial(self._closed, leg, stats))
+        elif isinstance(event, wire.Heard):
+            name = link.legs.get(event.leg, "")
+            heard = self._legs.get(name)
+            if heard is not None:
+                heard.heard = _stats(event)
         elif isinstance(event, wire.Ports):
             self._take_ports(link, event)
         elif isinstance(event, wire.Dtmf):
             leg = link.legs.get(event.leg)
             if leg is not None:
                 self._tell(MediaDtmf(leg, event.digit, event.duration_ms, event.in_band))
+                found = self._legs.get(leg)
+                to = self._legs.get(found.partner) if found is not None else None
+                if found is not None and to is not None and not event.in_band:
+                    self._tones(found.partner, to, 1, event.duration_ms)
         elif isinstance(event, wire.Played):
             leg = link.legs.get(event.leg)
             if leg is not None:
                 self._tell(PlayFinished(leg, event.play_id, event.error))
+                played = self._legs.get(leg)
+                if played is not None and played.play == event.play_id:
+                    played.play, played.over = None, False
+                    self._relays(leg)
+        elif isinstance(event, wire.FaxOver):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(FaxEnded(leg, event.fax_id, event.result))
+        elif isinstance(event, wire.FaxTone):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(FaxToneHeard(leg))
         elif isinstance(event, wire.Silent):
             leg = link.legs.get(event.leg)
             if leg is not None:
@@ -532,15 +793,25 @@ class WorkerPlane:
         elif isinstance(event, wire.Recorded):
             self._recordings.pop(event.recording_id, None)
             link.recordings.pop(event.recording_id, None)
-            self._tell(
-                RecordingClosed(event.recording_id, event.path, event.duration_ms, event.error)
-            )
+            of = self._recorded.pop(event.recording_id, "")
+            ended = self._legs.get(of)
+            if ended is not None and ended.recording == event.recording_id:
+                ended.recording = ""
+                self._relays(of)
+            error = event.error
+            if self.browsers is not None:
+                error = self.browsers.recorded(event.recording_id) or error
+            self._tell(RecordingClosed(event.recording_id, event.path, event.duration_ms, error))
         else:
             link.figures = event.values
             settings = self.settings
             link.shrink(
                 self._low_water + settings.pool_step, settings.pool_idle_s, time.monotonic()
             )
+
+    def _closed(self, leg: str, stats: MediaStats, sound: Sound | None) -> None:
+        """A leg has ended in both processes, or in the one that had it."""
+        self._tell(MediaLegClosed(leg, _scored(stats, sound)))
 
     def _take_ports(self, link: _Link, event: wire.Ports) -> None:
         link.free[event.ipv6].extend(event.ports)
@@ -596,6 +867,10 @@ class WorkerPlane:
         self._tell(MediaWorkerLost(legs, error))
         for recording_id, path in recordings.items():
             self._recordings.pop(recording_id, None)
+            self._recorded.pop(recording_id, None)
+            if self.browsers is not None:
+                self.browsers.stop_recording(recording_id)
+                self.browsers.recorded(recording_id)
             self._tell(RecordingClosed(recording_id, path, 0, error))
 
     def _restart(self, link: _Link) -> None:

@@ -1,7 +1,7 @@
 """WAV files: reading what prompts come as, writing what can be played after a crash, repairing.
 
-Reads PCM16, µ-law and A-law, any rate and number of channels, to 8 kHz mono. The standard `wave`
-module reads PCM only.
+Reads PCM of any width, floats, µ-law and A-law, any rate and number of channels, to 8 kHz mono. The
+standard `wave` module reads PCM only.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from cicswitch.core.errors import ResourceError
 from cicswitch.rtp import g711
 
-__all__ = ["RATE_HZ", "header", "read_wav", "repair", "resample"]
+__all__ = ["RATE_HZ", "decode", "header", "read_wav", "repair", "resample"]
 
 RATE_HZ = 8000
 HEADER_SIZE = 44
-PCM, ALAW, ULAW, EXTENSIBLE = 1, 6, 7, 0xFFFE
+PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 MAX_BYTES = 256 << 20
 
 Samples = NDArray[np.int16]
@@ -94,6 +94,11 @@ def read_wav(path: Path) -> Samples:
         data = path.read_bytes()
     except OSError as error:
         raise ResourceError(f"{path}: {error.strerror}") from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, path: str) -> Samples:
+    """What the bytes of a WAV file hold, as `read_wav`; `path` is for errors."""
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise ResourceError(f"{path}: not a WAV file")
     found: tuple[int, int, int, int] | None = None
@@ -126,10 +131,26 @@ def read_wav(path: Path) -> Samples:
         samples = g711.decode(body[: len(body) // channels * channels], g711.ULAW)
     elif kind == ALAW and bits == 8:
         samples = g711.decode(body[: len(body) // channels * channels], g711.ALAW)
+    elif kind == PCM and bits in (8, 24, 32):
+        samples = _narrowed(body, bits, channels)
+    elif kind == FLOAT and bits in (32, 64):
+        whole = len(body) // (bits // 8 * channels) * (bits // 8 * channels)
+        wave = np.nan_to_num(np.frombuffer(body[:whole], f"<f{bits // 8}").astype(np.float64))
+        samples = np.rint(np.clip(wave, -1, 1) * 32767).astype(np.int16)
     else:
         found_text = f"format {kind} with {bits} bits"
-        raise ResourceError(f"{path}: {found_text}; PCM16, A-law or µ-law expected")
+        raise ResourceError(f"{path}: {found_text}; PCM, A-law or µ-law expected")
     if channels == 1 and rate_hz == RATE_HZ:
         return samples
     mono = samples.reshape(-1, channels).mean(axis=1)
     return np.clip(np.rint(resample(mono, rate_hz, RATE_HZ)), -32768, 32767).astype(np.int16)
+
+
+def _narrowed(body: bytes, bits: int, channels: int) -> Samples:
+    """PCM of another width as PCM16."""
+    width = bits // 8
+    raw = np.frombuffer(body[: len(body) // (width * channels) * width * channels], np.uint8)
+    if width == 1:  # unsigned, unlike all others
+        return ((raw.astype(np.int16) - 128) << 8).astype(np.int16)
+    parts = raw.reshape(-1, width)[:, -2:]  # the two highest bytes
+    return np.ascontiguousarray(parts).view("<i2").reshape(-1).astype(np.int16)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from cicswitch.contacts.faxes import FaxJob, FaxResult
+from cicswitch.fax.udptl import Recovery
 from cicswitch.ports import MediaSource
 
 __all__ = ["COMMANDS", "ENCODER", "EVENTS", "Command", "Event", "Frames", "frame"]
@@ -65,8 +67,15 @@ class Bridge(_Message, frozen=True):
     b: int
 
 
+class Mix(_Message, frozen=True):
+    """Join legs in a room; `hears` lists for each of them whom it hears."""
+
+    legs: list[int]
+    hears: list[list[int]]
+
+
 class Unbridge(_Message, frozen=True):
-    """Part a leg from its bridge."""
+    """Part a leg from its bridge or room."""
 
     leg: int
 
@@ -78,6 +87,8 @@ class Play(_Message, frozen=True):
     play_id: str
     sources: list[MediaSource]
     loop: bool = False
+    over: bool = False
+    """Mixed into what the leg hears of others."""
 
 
 class StopPlay(_Message, frozen=True):
@@ -113,6 +124,40 @@ class SendDtmf(_Message, frozen=True):
     leg: int
     digits: str
     duration_ms: int
+
+
+class T38(_Message, frozen=True):
+    """From now on the leg speaks T.38, until it is configured for sound again."""
+
+    leg: int
+    host: str
+    port: int
+    recovery: Recovery
+    max_datagram: int
+    max_bit_rate: int
+    version: int
+
+
+class Fax(_Message, frozen=True):
+    """Put a fax terminal on a leg, in place of what it hears and is told."""
+
+    leg: int
+    fax_id: str
+    job: FaxJob
+
+
+class StopFax(_Message, frozen=True):
+    """Take it away."""
+
+    leg: int
+    reason: str = ""
+
+
+class HearFax(_Message, frozen=True):
+    """Listen for the calling tone of a fax machine, or no more."""
+
+    leg: int
+    on: bool
 
 
 class Close(_Message, frozen=True):
@@ -181,6 +226,38 @@ class Closed(_Message, frozen=True):
     jitter_ms: float = 0.0
     rtt_ms: float | None = None
     codec: str = ""
+    far_lost: int | None = None
+    """What the far end reports of what it is sent; None: it never did."""
+    far_jitter_ms: float | None = None
+
+
+class Heard(_Message, frozen=True):
+    """A leg so far, with each report that is sent to its far end."""
+
+    leg: int
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    packets_stray: int
+    jitter_ms: float
+    rtt_ms: float | None
+    codec: str
+    far_lost: int | None
+    far_jitter_ms: float | None
+
+
+class FaxOver(_Message, frozen=True):
+    """A fax terminal is done."""
+
+    leg: int
+    fax_id: str
+    result: FaxResult
+
+
+class FaxTone(_Message, frozen=True):
+    """A leg sends the calling tone of a fax machine."""
+
+    leg: int
 
 
 class Figures(_Message, frozen=True):
@@ -195,6 +272,7 @@ Command = (
     | Open
     | Configure
     | Bridge
+    | Mix
     | Unbridge
     | Play
     | StopPlay
@@ -202,10 +280,14 @@ Command = (
     | PauseRecording
     | StopRecording
     | SendDtmf
+    | T38
+    | Fax
+    | StopFax
+    | HearFax
     | Close
     | Quit
 )
-Event = Ports | Dtmf | Played | Silent | Recorded | Closed | Figures
+Event = Ports | Dtmf | Played | Silent | Recorded | Closed | Heard | FaxOver | FaxTone | Figures
 
 ENCODER = msgspec.msgpack.Encoder()
 COMMANDS: msgspec.msgpack.Decoder[list[Command]] = msgspec.msgpack.Decoder(list[Command])

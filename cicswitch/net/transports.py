@@ -1,6 +1,7 @@
 """All SIP sockets of a switch: where messages come in, and the way out for each flow.
 
     udp:   one socket a listener; a flow is the peer's address
+    ws:    connections that the HTTP server has accepted (RFC 7118), see `net.websocket`
     tcp:   one server a listener; a connection carries messages both ways and is used again
            (RFC 3261 section 18), opened on demand, kept alive by CRLF pings (RFC 5626), dropped
            after `idle_s` without a message unless a registration or a call stands on it
@@ -20,6 +21,7 @@ import structlog
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.net.datagrams import Datagrams
+from cicswitch.net.websocket import WebSocket
 from cicswitch.sip.flow import Flow, Listener
 from cicswitch.sip.framing import PONG, StreamFramer
 from cicswitch.sip.message import ParseError
@@ -106,8 +108,11 @@ class SipTransports:
         """The UDP sockets, for who sends much."""
         self._in_use = in_use
         self._servers: list[asyncio.Server] = []
-        self._streams: dict[int, _Stream] = {}
-        self._by_remote: dict[tuple[Listener, tuple[str, int]], _Stream] = {}
+        self._streams: dict[int, _Stream | WebSocket] = {}
+        self._by_remote: dict[tuple[Listener, tuple[str, int]], _Stream | WebSocket] = {}
+        self._by_user: dict[tuple[Listener, str], WebSocket] = {}
+        """The newest connection of who is known by it: a browser that has lost its network comes
+        back by another one."""
         self._opening: dict[tuple[Listener, tuple[str, int]], list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_connection = 1
@@ -160,9 +165,16 @@ class SipTransports:
         if stream is None and flow.connection is not None:
             # RFC 3261 section 18.2.2: if that connection is gone, open one to the same place.
             stream = self._by_remote.get((flow.listener, flow.remote))
+            if stream is None and flow.user:
+                stream = self._by_user.get((flow.listener, flow.user))
         if stream is not None and stream.transport is not None:
             stream.last_used = self.now()
             stream.transport.write(data)
+            return
+        if flow.listener.transport in ("WS", "WSS"):
+            # Nobody can call a browser that does not call: RFC 7118 section 5.
+            self.counters["unsent"] += 1
+            asyncio.get_running_loop().call_soon(self.failed, flow)
             return
         key = (flow.listener, flow.remote)
         waiting = self._opening.setdefault(key, [])
@@ -216,7 +228,29 @@ class SipTransports:
         self._streams[number] = stream
         self._by_remote[stream.listener, stream.flow.remote] = stream
 
-    def stream_closed(self, stream: _Stream) -> None:
+    def open_web(
+        self,
+        listener: Listener,
+        remote: tuple[str, int],
+        write: Callable[[bytes], None],
+        close: Callable[[], None],
+        user: str,
+    ) -> WebSocket:
+        """Take a WebSocket that is up. Raises `ResourceError` if there are too many."""
+        if len(self._streams) >= self._max_connections:
+            self.counters["stream_refused"] += 1
+            raise ResourceError("too many connections")
+        number = self._next_connection
+        self._next_connection += 1
+        flow = Flow(listener, remote, number, user)
+        web = WebSocket(self, flow, write, close)
+        self._streams[number] = web
+        self._by_remote[listener, remote] = web
+        if user:
+            self._by_user[listener, user] = web
+        return web
+
+    def stream_closed(self, stream: _Stream | WebSocket) -> None:
         """A connection is gone."""
         stream.transport = None
         flow = stream.flow
@@ -226,6 +260,8 @@ class SipTransports:
         self._streams.pop(flow.connection, None)
         if self._by_remote.get((flow.listener, flow.remote)) is stream:
             del self._by_remote[flow.listener, flow.remote]
+        if flow.user and self._by_user.get((flow.listener, flow.user)) is stream:
+            del self._by_user[flow.listener, flow.user]
         self.failed(flow)
         if (asked_for := stream.asked_for) is not None:
             # What was sent by it names no connection, but waits for an answer over this one.

@@ -11,13 +11,16 @@ import msgspec
 from cicswitch.acd import events as acd
 from cicswitch.calls import events as calls
 from cicswitch.calls.reason import Reason
+from cicswitch.contacts import events as contacts
 from cicswitch.records.journal import Event
 from cicswitch.records.recordings import Ended, RecordingBook, Started
 from cicswitch.records.rows import (
     AgentSegment,
+    AlertRecord,
     HandledRecord,
     InteractionRecord,
     LegRecord,
+    NoteRecord,
     Pending,
     QueueVisit,
     Row,
@@ -52,6 +55,7 @@ class Ledger:
         self._connected: dict[str, acd.InteractionConnected] = {}
         self._agents: dict[str, _Since] = {}
         self._callbacks: dict[str, calls.CallbackAccepted] = {}
+        self._contacts: dict[str, contacts.ContactAccepted] = {}
         self._recordings = RecordingBook()
         self.last_at = 0.0
         self._feeders = {
@@ -66,16 +70,26 @@ class Ledger:
             calls.RecordingEnded: self._recording_ended,
             calls.VoicemailStarted: self._voicemail_started,
             calls.VoicemailLeft: self._recording_ended,
+            calls.NoteWritten: self._noted,
+            calls.AlertRaised: self._alert_stands,
+            calls.AlertAcknowledged: self._alert_stands,
+            calls.AlertCleared: self._alert_ended,
             calls.SwitchStopped: self._stopped,
             calls.CallbackAccepted: self._callback_accepted,
             calls.CallbackTried: self._callback_tried,
             calls.CallbackEnded: self._callback_ended,
+            contacts.ContactAccepted: self._contact_accepted,
+            contacts.ContactPlaced: self._contact_placed,
+            contacts.ContactAssigned: self._contact_assigned,
+            contacts.ContactFreed: self._contact_freed,
+            contacts.MessageWritten: self._written,
             acd.InteractionQueued: self._queued_up,
             acd.QueueRefused: self._refused,
             acd.InteractionConnected: self._was_connected,
             acd.InteractionLeft: self._left,
             acd.InteractionMoved: self._moved,
             acd.InteractionHandled: self._handled,
+            acd.InteractionTaken: self._taken,
             acd.WrapUpEnded: self._wrapped,
             acd.AgentChanged: self._agent_changed,
         }
@@ -83,7 +97,8 @@ class Ledger:
     @property
     def open(self) -> int:
         """How many legs and interactions are open that a crash ends."""
-        return len(self._legs) + len(self._interactions) - len(self._callbacks)
+        kept = len(self._callbacks) + len(self._contacts)
+        return len(self._legs) + len(self._interactions) - kept
 
     def feed(self, event: Event) -> list[Row]:
         """The rows that an event completes."""
@@ -96,7 +111,7 @@ class Ledger:
         """The events that end all that is open, at the time of the last event that was fed.
 
         After a crash they are journalled and fed like any others, so the books close themselves.
-        Who is to be called back keeps that: the next start takes it up.
+        Who is to be called back, or has written, keeps that: the next start takes it up.
         """
         at = self.last_at
         events: list[Event] = []
@@ -112,6 +127,7 @@ class Ledger:
             acd.InteractionLeft(at, queued.interaction, queued.queue, str(reason), at - queued.at)
             for queued in self._queued.values()
             if queued.interaction not in self._callbacks
+            and queued.interaction not in self._contacts
         ]
         closed = {
             event.interaction for event in events if isinstance(event, acd.InteractionHandled)
@@ -137,7 +153,7 @@ class Ledger:
         events += [
             calls.InteractionEnded(at, interaction, str(reason))
             for interaction in self._interactions
-            if interaction not in self._callbacks
+            if interaction not in self._callbacks and interaction not in self._contacts
         ]
         return events
 
@@ -191,6 +207,8 @@ class Ledger:
         record.packets_sent = event.packets_sent
         record.packets_lost = event.packets_lost
         record.jitter_ms, record.rtt_ms = event.jitter_ms, event.rtt_ms
+        record.far_lost, record.far_jitter_ms = event.far_lost, event.far_jitter_ms
+        record.mos, record.far_mos = event.mos, event.far_mos
         return [record]
 
     # -- interactions ----------------------------------------------------------------------------
@@ -211,12 +229,15 @@ class Ledger:
         record = self._interactions.pop(event.interaction, None)
         if record is None:
             return []
+        done: list[Row] = []
+        if self._contacts.pop(event.interaction, None) is not None:
+            done.append(Pending(event.interaction, ""))
         record.ended_at, record.reason = event.at, event.reason
         if not record.outcome:
             record.outcome = "failed" if record.answered_at is None else "self-service"
             if record.agent:
                 record.outcome = "handled"
-        return [record]
+        return [record, *done]
 
     def _recording_started(self, event: calls.RecordingStarted) -> list[Row]:
         record = self._interactions.get(event.interaction)
@@ -236,6 +257,9 @@ class Ledger:
     def _recording_ended(self, event: Ended) -> list[Row]:
         row = self._recordings.ended(event)
         return [] if row is None else [row]
+
+    def _noted(self, event: calls.NoteWritten) -> list[Row]:
+        return [NoteRecord(event.interaction, event.at, event.agent, event.account, event.text)]
 
     def _stopped(self, _: calls.SwitchStopped) -> list[Row]:
         return [*self._recordings.rest()]
@@ -257,6 +281,57 @@ class Ledger:
     def _callback_ended(self, event: calls.CallbackEnded) -> list[Row]:
         self._callbacks.pop(event.interaction, None)
         return [Pending(event.interaction, "")]
+
+    # -- contacts in writing ---------------------------------------------------------------------
+
+    def _contact_accepted(self, event: contacts.ContactAccepted) -> list[Row]:
+        self._contacts[event.interaction] = event
+        return [Pending(event.interaction, _encode(event).decode())]
+
+    def _contact_placed(self, event: contacts.ContactPlaced) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(
+            msgspec.structs.replace(
+                accepted,
+                queue=event.queue,
+                queued_at=event.queued_at,
+                skills=event.skills,
+                require=event.require,
+                prefer=event.prefer,
+                patience_s=event.patience_s,
+                priority=event.priority,
+                segment=event.segment,
+                expires_at=event.expires_at,
+            )
+        )
+
+    def _contact_assigned(self, event: contacts.ContactAssigned) -> list[Row]:
+        return self._contact_of(event.interaction, event.agent)
+
+    def _contact_freed(self, event: contacts.ContactFreed) -> list[Row]:
+        return self._contact_of(event.interaction, "")
+
+    def _contact_of(self, interaction: str, agent: str) -> list[Row]:
+        accepted = self._contacts.get(interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(msgspec.structs.replace(accepted, agent=agent))
+
+    def _written(self, event: contacts.MessageWritten) -> list[Row]:
+        record = self._interactions.get(event.interaction)
+        if record is not None and record.answered_at is None and event.author != "customer":
+            record.answered_at = event.at
+        return []
+
+    # -- alerts ----------------------------------------------------------------------------------
+
+    def _alert_stands(self, event: calls.AlertRaised | calls.AlertAcknowledged) -> list[Row]:
+        return [AlertRecord(event.alert, None, _encode(event).decode())]
+
+    def _alert_ended(self, event: calls.AlertCleared) -> list[Row]:
+        return [AlertRecord(event.alert, event.at, _encode(event).decode())]
 
     # -- queues ----------------------------------------------------------------------------------
 
@@ -331,6 +406,16 @@ class Ledger:
         if record is not None:
             record.talk_s += event.talk_s
             record.hold_s += event.hold_s
+        return []
+
+    def _taken(self, event: acd.InteractionTaken) -> list[Row]:
+        """The interaction's row names who had it last; each has a handled row of his own."""
+        record = self._interactions.get(event.interaction)
+        if record is not None:
+            record.agent = event.agent
+        self._connected[event.interaction] = acd.InteractionConnected(
+            event.at, event.interaction, event.queue, event.agent, 0.0
+        )
         return []
 
     def _wrapped(self, event: acd.WrapUpEnded) -> list[Row]:

@@ -5,6 +5,11 @@ InteractionRecord  one a contact
 QueueVisit         one for each time that an interaction was offered to a queue
 HandledRecord      an agent's share of an interaction, booked when its after-call work ends
 Pending            what has to outlive a restart, while it has to
+ConversationRecord what a customer and the center write to each other; the last state counts
+MessageRecord      a message of a conversation
+FaxRecord          a fax that came or goes, as it stands
+OutboxRecord       a message that is not delivered yet; OutboxDone: it is, or never will be
+NoteRecord         what an agent has written down; of several the last counts
 RecordingRecord    a recording or a voicemail message, booked when its file is closed
 AgentSegment       a stretch of an agent's time in one state; they partition the time
 """
@@ -15,9 +20,16 @@ from msgspec import Struct
 
 __all__ = [
     "AgentSegment",
+    "AlertRecord",
+    "ConversationRecord",
+    "FaxRecord",
     "HandledRecord",
     "InteractionRecord",
     "LegRecord",
+    "MessageRecord",
+    "NoteRecord",
+    "OutboxDone",
+    "OutboxRecord",
     "Pending",
     "QueueVisit",
     "RecordingRecord",
@@ -48,6 +60,11 @@ class LegRecord(Struct, gc=False):
     packets_lost: int = 0
     jitter_ms: float = 0.0
     rtt_ms: float | None = None
+    far_lost: int | None = None
+    """Of what it was sent, as its far end reported; `far_…` alike."""
+    far_jitter_ms: float | None = None
+    mos: float | None = None
+    far_mos: float | None = None
 
 
 class InteractionRecord(Struct, gc=False):
@@ -129,6 +146,16 @@ class RecordingRecord(Struct, gc=False):
     error: str = ""
 
 
+class NoteRecord(Struct, gc=False):
+    """A note to an interaction, as it was written; the last one of an interaction counts."""
+
+    interaction: str
+    at: float
+    agent: str
+    account: str
+    text: str
+
+
 class Pending(Struct, gc=False):
     """What was promised to somebody and is not done: the next start finds it again.
 
@@ -139,6 +166,101 @@ class Pending(Struct, gc=False):
     data: str
 
 
+class ConversationRecord(Struct, gc=False):
+    """A conversation as it stands."""
+
+    id: str
+    channel: str
+    medium: str
+    customer: str
+    called: str
+    name: str
+    subject: str
+    language: str
+    opened_at: float
+    updated_at: float
+    interaction: str
+    """The contact that is open; empty: none is."""
+    agent: str
+    """Who has it, or had it last."""
+    queue: str
+    seq: int
+    """Of its last message."""
+    token: str
+    """SHA-256 of the secret by which the customer comes back to it; empty: there is none."""
+    data: str
+    """JSON of the channel's: what it needs to answer."""
+
+
+class FaxRecord(Struct, gc=False):
+    """A fax. `id` is the call that brought it, or the message that is sent."""
+
+    id: str
+    direction: str
+    """`in` or `out`."""
+    channel: str
+    conversation: str
+    message: str
+    number: str
+    """The far end's."""
+    called: str
+    """Ours."""
+    at: float
+    updated_at: float
+    state: str
+    """In: `received` or `partial`. Out: `waiting`, `sending`, `sent` or `failed`."""
+    attempts: int = 0
+    pages: int = 0
+    cause: str = ""
+    tiff: str = ""
+    """The digest of its pages in the store of attachments; `pdf` likewise."""
+    pdf: str = ""
+    result: str = ""
+    """JSON of the `FaxResult` of the last attempt that reached a fax machine."""
+
+
+class MessageRecord(Struct, gc=False):
+    """A message. `attachments` is JSON; `external` is what the medium knows it by."""
+
+    id: str
+    conversation: str
+    seq: int
+    interaction: str
+    at: float
+    author: str
+    text: str
+    attachments: str
+    channel: str
+    external: str
+
+
+class OutboxRecord(Struct, gc=False):
+    """A message on its way out. `due_at`: the next attempt; `dead`: given up, somebody has to look
+    at it."""
+
+    message: str
+    conversation: str
+    channel: str
+    due_at: float
+    attempts: int
+    error: str
+    dead: bool
+
+
+class OutboxDone(Struct, gc=False):
+    """Nothing is left to be done for a message."""
+
+    message: str
+
+
+class AlertRecord(Struct, gc=False):
+    """An alert as it stands: `data` is the JSON of its last event."""
+
+    alert: str
+    ended_at: float | None
+    data: str
+
+
 Row = (
     LegRecord
     | InteractionRecord
@@ -146,5 +268,12 @@ Row = (
     | HandledRecord
     | AgentSegment
     | RecordingRecord
+    | NoteRecord
     | Pending
+    | ConversationRecord
+    | FaxRecord
+    | MessageRecord
+    | OutboxRecord
+    | OutboxDone
+    | AlertRecord
 )

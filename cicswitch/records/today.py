@@ -66,6 +66,11 @@ class Today:
             self._queues.clear()
         return self._queues[queue]
 
+    def within(self, name: str) -> tuple[int, int, int]:
+        """The day, and what its service level is made of: within T, and all that counts."""
+        entry = self._queues.get(name) or _Queue()
+        return self._day, entry.within, entry.answered + entry.abandoned - entry.short
+
     def queue(self, name: str) -> dict[str, Any]:
         """offered, answered, abandoned, flowed_out, service_level (None without calls), asa_s."""
         entry = self._queues.get(name) or _Queue()

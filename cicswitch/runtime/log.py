@@ -1,9 +1,9 @@
 """Logs: structlog, JSON or console, with numbers and addresses redacted.
 
 Every line has `event` and `at`; lines about a call have `interaction_id`. Keys in `PERSONAL` hold
-what identifies a person and are shortened unless `logging.redact` is off; numbers and SIP addresses
-in the texts of exceptions are left out then. `Secret` values show nothing in any case. IP addresses
-of peers are shown: they are what a firewall needs.
+what identifies a person and are shortened unless `logging.redact` is off; numbers, SIP and email
+addresses in the texts of exceptions are left out then, and email addresses in `error`. `Secret`
+values show nothing in any case. IP addresses of peers are shown: they are what a firewall needs.
 
 While a loop serves, JSON lines of level info and below wait up to `GATHER_S` and are made and
 written together: alone a line costs four times as much. A warning or an error takes those before it
@@ -49,6 +49,9 @@ def redacted(value: str) -> str:
 
 def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     for key, value in event.items():
+        if key == "error" and isinstance(value, str) and "@" in value:
+            event[key] = _MAILS.sub("…", value)
+            continue
         if key not in PERSONAL or not isinstance(value, str):
             continue  # the (host, port) of a peer in the network
         if ":" in value:
@@ -60,6 +63,7 @@ def _redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     return event
 
 
+_MAILS = re.compile(r"[^\s<>@'\"]+@[^\s<>@'\"]+")
 _NUMBERS = re.compile(r"sips?:[^\s>'\"]+|(?<![0-9a-zA-Z])\+?\d{4,}")
 
 
@@ -69,7 +73,7 @@ def _traceback(redact: bool, style: ExceptionRenderer, out: TextIO, exc_info: Ex
     style(text, exc_info)
     for line in text.getvalue().splitlines(keepends=True):
         place = line.lstrip().startswith('File "')
-        out.write(line if place or not redact else _NUMBERS.sub("…", line))
+        out.write(line if place or not redact else _NUMBERS.sub("…", _MAILS.sub("…", line)))
 
 
 def _stamp(at_ns: int) -> str:

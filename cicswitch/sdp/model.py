@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from cicswitch.sdp.codecs import DEFAULT_CODECS
 
-__all__ = ["Local", "Negotiated", "Origin", "direction_of"]
+__all__ = [
+    "T38",
+    "Browser",
+    "Local",
+    "Negotiated",
+    "Origin",
+    "Web",
+    "WebNegotiated",
+    "direction_of",
+]
 
 _NAMES = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
@@ -34,6 +45,16 @@ class Origin:
         return self.version
 
 
+class Web(msgspec.Struct, frozen=True, gc=False):
+    """Where a browser finds us: ICE credentials, our certificate's fingerprint, addresses, port."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    hosts: tuple[str, ...]
+    port: int
+
+
 class Local(msgspec.Struct, gc=False):
     """Our side: address and port that are advertised, what we speak, in order of preference.
 
@@ -48,6 +69,13 @@ class Local(msgspec.Struct, gc=False):
     telephone_event: int | None = 101
     direction: str = "sendrecv"
     ptime_ms: int = 20
+    web: Web | None = None
+    """For a browser; `host` and `port` are of no use then."""
+    video: str = ""
+    """The most that we want of a browser's video; empty: none."""
+    sections: tuple[tuple[str, str], ...] = (("audio", "0"),)
+    """Kind and mid of the m= sections that a browser and we have agreed on, refused ones too: an
+    offer keeps their order (RFC 3264 section 8)."""
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -74,3 +102,44 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     def held(self) -> bool:
         """Whether the peer does not listen: it has put us on hold."""
         return not self.send
+
+
+class Browser(msgspec.Struct, frozen=True, gc=False):
+    """Who is at the other end: ICE credentials, fingerprint (`sha-256 AB:…`), DTLS role."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    setup: str
+
+
+class WebNegotiated(msgspec.Struct, frozen=True, gc=False):
+    """What was agreed with a browser. `audio` has no address: the browser's is not in its SDP.
+
+    `video` is the payload type of VP8, -1 without video; `video_send` and `video_receive` are our
+    view.
+    """
+
+    audio: Negotiated
+    browser: Browser
+    video: int
+    video_send: bool
+    video_receive: bool
+    event_hz: int = 8000
+    """The clock of telephone events: that of the codec (RFC 4733 section 2.3.2), if offered."""
+
+
+class T38(msgspec.Struct, frozen=True, gc=False):
+    """A T.38 stream over UDPTL as one side describes it (ITU-T T.38 annex D, RFC 6913).
+
+    What a side says of rates, recovery, buffer and datagrams is what it takes.
+    """
+
+    host: str
+    port: int
+    version: int = 0
+    max_bit_rate: int = 14400
+    rate_management: str = "transferredTCF"
+    recovery: Literal["none", "redundancy", "fec"] = "redundancy"
+    max_buffer: int = 2000
+    max_datagram: int = 400

@@ -12,7 +12,7 @@ from cicswitch.sdp.codecs import STATIC, codec_lines
 from cicswitch.sdp.model import Local, Negotiated, direction_of
 from cicswitch.sdp.parse import Description, Media, SdpError, parse_sdp
 
-__all__ = ["accept_answer", "answer", "make_offer"]
+__all__ = ["accept_answer", "answer", "make_offer", "write"]
 
 _SENDS: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 _RECEIVES: Final = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
@@ -20,7 +20,8 @@ _NO_ADDRESS: Final = ("0.0.0.0", "::")
 _UPPER: Final = {name: name for name in ("PCMU", "PCMA", "G722", "G729", "OPUS", "GSM")}
 
 
-def _write(local: Local, media: str) -> bytes:
+def write(local: Local, media: str) -> bytes:
+    """A description of ours around its m= sections."""
     host, origin = local.host, local.origin
     net = "IN IP6" if ":" in host else "IN IP4"
     rest = f"s=-\r\nc={net} {host}\r\nt=0 0\r\n{media}"
@@ -31,7 +32,7 @@ def _write(local: Local, media: str) -> bytes:
 def make_offer(local: Local) -> bytes:
     """Offer one audio stream with all our codecs."""
     formats, lines = codec_lines(local.codecs, local.telephone_event)
-    return _write(
+    return write(
         local,
         f"m=audio {local.port} RTP/AVP {formats}\r\n{lines}"
         f"a=ptime:{local.ptime_ms}\r\na={local.direction}\r\n",
@@ -130,7 +131,7 @@ def answer(offer: Description | bytes, local: Local) -> tuple[bytes, Negotiated]
         )
     if negotiated is None:
         raise SdpError("no audio stream with a codec that we speak", 488)
-    return _write(local, text), negotiated
+    return write(local, text), negotiated
 
 
 def accept_answer(

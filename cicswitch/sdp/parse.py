@@ -15,6 +15,7 @@ __all__ = ["MAX_MEDIA", "Description", "Media", "SdpError", "parse_sdp"]
 
 MAX_MEDIA: Final = 16
 _MAX_SIZE: Final = 16_384
+_MAX_T38: Final = 24
 _DIRECTIONS: Final = frozenset(("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"))
 
 
@@ -27,7 +28,8 @@ class Media:
 
     `mappings` is payload type -> "name/clock" from rtpmap, both as text; `fmtp` likewise. Both
     may be shared with other descriptions: read them only. `text` tells equal sections apart from
-    others, empty where that is not known.
+    others, empty where that is not known. `t38` holds the attributes of an image section by their
+    names in lower case, without `t38`.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Media:
         "port",
         "profile",
         "ptime",
+        "t38",
         "text",
     )
 
@@ -54,6 +57,7 @@ class Media:
         self.text = ""
         self.mappings: dict[str, str] = {}
         self.fmtp: dict[str, str] = {}
+        self.t38: dict[str, str] = {}
 
 
 class Description:
@@ -147,6 +151,10 @@ def _walk(text: str) -> Description:
             elif line[:7] == "a=fmtp:":
                 number, _, value = line[7:].partition(" ")
                 media.fmtp[number] = value
+            elif line[:5].lower() == "a=t38":
+                if media.kind == "image" and len(media.t38) < _MAX_T38:
+                    name, _, value = line[5:].partition(":")
+                    media.t38[name.strip().lower()] = value.strip()
             elif line[:8] == "a=ptime:":
                 value = line[8:].strip()
                 known = value.isascii() and value.isdigit() and len(value) < 4

@@ -126,7 +126,7 @@ static PyObject *scan_message(PyObject *module, PyObject *const *args, Py_ssize_
   PyObject *first = NULL, *made = NULL, *status = NULL, *line_text = NULL, *branch = NULL;
   PyObject *sent_by = NULL, *from_tag = NULL, *to_tag = NULL, *number = NULL, *rest = NULL;
   const char *stop = memchr(data, '\r', (size_t)(end + 1 - data));
-  if (stop[1] != '\n') Py_RETURN_NONE;
+  if (stop[1] != '\n' || memchr(data, '\n', (size_t)(stop - data)) != NULL) Py_RETURN_NONE;
 
   /* The start line. */
   Word *method = NULL;
@@ -161,6 +161,7 @@ static PyObject *scan_message(PyObject *module, PyObject *const *args, Py_ssize_
     const char *at = stop + 2, *colon;
     stop = memchr(at, '\r', (size_t)(end + 1 - at));
     if (stop == NULL || stop[1] != '\n') goto odd;
+    if (memchr(at, '\n', (size_t)(stop - at)) != NULL) goto odd;
     colon = memchr(at, ':', (size_t)(stop - at));
     if (colon == NULL || colon + 2 > stop || colon[1] != ' ' || ++lines >= MAX_LINES) goto odd;
     Part part = {.from = colon + 2, .end = stop};

@@ -48,19 +48,25 @@ class Flow:
     `remote` is (host, port). `connection` is the shell's id of a stream connection; None on a
     stream means "open one, or use one that is open, to `remote`", and is always None on UDP.
     `name` is the peer in words, for people; `address` what the kernel calls it, once the shell has
-    written it there.
+    written it there. `user` is who the shell knows the peer to be, so that no password is asked:
+    the device of the person who is signed in where the connection came from.
     """
 
-    __slots__ = ("address", "connection", "listener", "name", "remote")
+    __slots__ = ("address", "connection", "listener", "name", "remote", "user")
 
     def __init__(
-        self, listener: Listener, remote: tuple[str, int], connection: int | None = None
+        self,
+        listener: Listener,
+        remote: tuple[str, int],
+        connection: int | None = None,
+        user: str = "",
     ) -> None:
         self.listener = listener
         self.remote = remote
         self.connection = connection
         self.name = f"{listener.transport} {remote[0]}:{remote[1]}"
         self.address = b""
+        self.user = user
 
     @property
     def transport(self) -> str:

@@ -103,6 +103,10 @@ def parse_closely(data: bytes) -> Request | Response:
     except UnicodeDecodeError:
         problem = "the header is not UTF-8"
         lines = data[:end].decode("utf-8", "replace").split("\r\n")
+    if data.count(b"\n", 0, end) != len(lines) - 1 or data.count(b"\r", 0, end) != len(lines) - 1:
+        # RFC 3261 section 25.1: neither may stand alone, and whoever reads what we send on might
+        # take it for the end of a line.
+        problem = problem or "a CR or LF stands alone in the header"
     start_line = lines[0]
     first: dict[str, str] = {}
     for line in lines:

@@ -127,11 +127,14 @@ class Registrar:
             respond(now, error.status)
             return True
         if self._authenticator is not None:
-            verdict = self._authenticator.check(request, now)
-            if verdict.status != 200:
-                respond(now, verdict.status, headers=verdict.headers)
-                return True
-            if not self._may_register(verdict.username, aor):
+            username = event.flow.user
+            if not username:
+                verdict = self._authenticator.check(request, now)
+                if verdict.status != 200:
+                    respond(now, verdict.status, headers=verdict.headers)
+                    return True
+                username = verdict.username
+            if not self._may_register(username, aor):
                 # Section 10.3 step 4: "the registrar MUST return a 403 (Forbidden)".
                 respond(now, 403)
                 return True

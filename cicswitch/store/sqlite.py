@@ -30,22 +30,38 @@ import msgspec
 import structlog
 from msgspec.structs import astuple, fields
 
-from cicswitch.calls.events import CallbackAccepted, LegDigit, SwitchStarted, SwitchStopped
+from cicswitch.calls.events import (
+    AlertAcknowledged,
+    AlertCleared,
+    AlertRaised,
+    CallbackAccepted,
+    LegDigit,
+    SwitchStarted,
+    SwitchStopped,
+)
 from cicswitch.calls.reason import Reason
+from cicswitch.contacts.events import ContactAccepted
 from cicswitch.core.errors import ResourceError
-from cicswitch.records.journal import Event, decode_batch, encode_batch
+from cicswitch.records.alerts import ENDED
+from cicswitch.records.journal import Event, Kept, decode_batch, encode_batch
 from cicswitch.records.ledger import Ledger
 from cicswitch.records.rows import (
     AgentSegment,
+    AlertRecord,
+    ConversationRecord,
+    FaxRecord,
     HandledRecord,
     InteractionRecord,
     LegRecord,
+    MessageRecord,
+    NoteRecord,
+    OutboxRecord,
     Pending,
     QueueVisit,
     RecordingRecord,
     Row,
 )
-from cicswitch.store import recordings, traces
+from cicswitch.store import chat, contacts, history, recordings, traces
 from cicswitch.store.traces import Trace
 
 __all__ = ["MAX_PENDING", "SqliteStore", "connect_reader", "read_rows"]
@@ -54,6 +70,7 @@ log = structlog.get_logger("store")
 
 MAX_PENDING = 2_000_000
 MAX_TRACES = 20_000
+MAX_CHAT = 10_000
 
 TABLES: Final[dict[type, str]] = {
     LegRecord: "leg",
@@ -62,6 +79,11 @@ TABLES: Final[dict[type, str]] = {
     HandledRecord: "handled",
     AgentSegment: "agent_segment",
     RecordingRecord: "recording",
+    NoteRecord: "note",
+    MessageRecord: "message",
+    ConversationRecord: "conversation",
+    FaxRecord: "fax",
+    OutboxRecord: "outbox",
 }
 
 _INDEXES: Final = (
@@ -71,9 +93,11 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS handled_ended ON handled (ended_at)",
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
     *recordings.INDEXES,
+    *history.INDEXES,
+    *contacts.INDEXES,
 )
 
-_SCHEMA_VERSION: Final = 6
+_SCHEMA_VERSION: Final = 9
 
 
 def _create_table(row: type, table: str) -> str:
@@ -116,6 +140,20 @@ _PENDING = "CREATE TABLE IF NOT EXISTS pending (interaction TEXT PRIMARY KEY, da
 _PROMISE = "INSERT OR REPLACE INTO pending VALUES (?, ?)"
 _DONE = "DELETE FROM pending WHERE interaction = ?"
 
+_decode_pending: Final = msgspec.json.Decoder(CallbackAccepted | ContactAccepted).decode
+_ALERT_TABLE = (
+    "CREATE TABLE IF NOT EXISTS alert (alert TEXT PRIMARY KEY, ended_at REAL, data TEXT NOT NULL)"
+)
+_ALERT = "INSERT OR REPLACE INTO alert VALUES (?, ?, ?)"
+_ALERTS = (
+    "SELECT data FROM alert WHERE ended_at IS NULL UNION ALL SELECT data FROM"
+    " (SELECT data, ended_at FROM alert WHERE ended_at NOT NULL ORDER BY ended_at DESC LIMIT ?)"
+)
+_OLD_ALERTS = (
+    "DELETE FROM alert WHERE ended_at < (SELECT ended_at FROM alert WHERE ended_at NOT NULL"
+    " ORDER BY ended_at DESC LIMIT 1 OFFSET ?)"
+)
+
 _Entry = tuple[float, int, bool, str]
 _Rows = dict[type, list[tuple[Any, ...]]]
 
@@ -128,6 +166,11 @@ def _write_rows(db: sqlite3.Connection, rows: _Rows) -> None:
                     db.execute(_PROMISE, (interaction, data))
                 else:
                     db.execute(_DONE, (interaction,))
+            continue
+        if contacts.put(db, kind, values):
+            continue
+        if kind is AlertRecord:
+            db.executemany(_ALERT, values)
             continue
         single, many = _INSERTS[kind]
         whole = len(values) - len(values) % _AT_ONCE
@@ -161,7 +204,10 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
         _add_columns(db, row, table)
     if version in (1, 2):
         traces.set_version_2_aside(db)
-    for statement in (*traces.TABLES, *_INDEXES, _PENDING):
+    for statement in (
+        *(*traces.TABLES, *_INDEXES, _PENDING, _ALERT_TABLE, *chat.TABLES),
+        *contacts.TABLES,
+    ):
         db.execute(statement)
     if version in (1, 2):
         traces.take_over_version_2(db)
@@ -211,6 +257,7 @@ class SqliteStore:
         commit_ms: int = 50,
         synchronous: str = "full",
         trace_hours: int = 24,
+        chat_days: int = 0,
         on_degraded: Callable[[str], None] | None = None,
     ) -> None:
         self.path = path
@@ -222,11 +269,22 @@ class SqliteStore:
         self.recovered = 0
         self.callbacks: list[CallbackAccepted] = []
         """Who was to be called back when the switch stopped; filled by `open`."""
+        self.contacts: list[tuple[ContactAccepted, ConversationRecord]] = []
+        """Contacts in writing that were not over when it stopped."""
+        self.outbox: list[OutboxRecord] = []
+        """What was not delivered yet."""
+        self.alerts: list[AlertRaised | AlertAcknowledged | AlertCleared] = []
+        """Alerts that were open then, and the last that had ended; filled by `open`."""
         self._commit_s = commit_ms / 1000
         self._synchronous = synchronous
         self._trace_hours = trace_hours
+        self.chat_days = chat_days
+        """How long what colleagues write is kept; 0: for good."""
+        self.chat_seq = 0
+        """The last number of a message; filled by `open`."""
+        self._chat: list[tuple[str, tuple[Any, ...]]] = []
         self._on_degraded = on_degraded
-        self._pending: list[Event] = []
+        self._pending: list[Event | Kept] = []
         self._traces: list[Trace] = []
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._ledger = Ledger()
@@ -244,26 +302,60 @@ class SqliteStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _connect(self.path, self._synchronous)
             self.recovered = self._recover(self._db)
-            self.callbacks = [
-                msgspec.json.decode(data, type=CallbackAccepted)
-                for (data,) in self._db.execute("SELECT data FROM pending ORDER BY rowid")
+            self._take_up(self._db)
+            self._expire_chat(now)
+            self.chat_seq = self._db.execute(chat.LAST).fetchone()[0]
+            self._db.execute(_OLD_ALERTS, (ENDED,))
+            self.alerts = [
+                msgspec.json.decode(data, type=AlertRaised | AlertAcknowledged | AlertCleared)
+                for (data,) in self._db.execute(_ALERTS, (ENDED,))
             ]
+            self.alerts.sort(key=_when)
         except (OSError, sqlite3.Error, msgspec.MsgspecError) as error:
             raise ResourceError(f"the store {self.path} cannot be opened: {error}") from None
         self.append(SwitchStarted(now, version))
+        self._stopping = False  # it may have been closed before
+        self._wake.clear()
         self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._writer.start()
         return self.recovered
 
-    def append(self, event: Event) -> None:
-        """Journal an event and book it. Digits can be secrets and are not kept."""
-        if type(event) is not LegDigit:
+    def _take_up(self, db: sqlite3.Connection) -> None:
+        """What is not done, of the run before."""
+        self.callbacks, self.contacts = [], []
+        for (data,) in db.execute("SELECT data FROM pending ORDER BY rowid"):
+            event = _decode_pending(data)
+            if isinstance(event, CallbackAccepted):
+                self.callbacks.append(event)
+                continue
+            found = contacts.conversation(db, event.conversation)
+            if found is None:
+                log.error("conversation_missing", interaction_id=event.interaction)
+                continue
+            self.contacts.append((event, found))
+        self.outbox = contacts.outbox(db)
+
+    def append(self, event: Event, rows: Sequence[Row] = ()) -> None:
+        """Journal an event and book it. Digits can be secrets and are not kept.
+
+        `rows` are written in the same transaction, and are no part of the journal.
+        """
+        if rows:
+            self._pending.append(Kept(event, rows))
+        elif type(event) is not LegDigit:
             self._pending.append(event)
 
     def append_trace(self, at: float, interaction: str, leg: str, steps: bytes) -> None:
         """Keep a leg's SIP ladder, which is in msgpack, for `trace_hours`."""
         if self._trace_hours:
             self._traces.append((at, interaction, leg, steps))
+
+    def append_chat(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Keep what a colleague has written, or up to where he has read: `store.chat` has the
+        statements. Raises `ResourceError` where too much waits already."""
+        if len(self._chat) >= MAX_CHAT:
+            raise ResourceError(self.degraded or "too much waits to be written")
+        self._chat.append((statement, values))
 
     @property
     def pending(self) -> int:
@@ -302,9 +394,11 @@ class SqliteStore:
                 return
             if stopping and not self._pending:
                 return
-            if self._trace_hours and self._ledger.last_at > expired_at + 600:
+            if self._ledger.last_at > expired_at + 600:
                 expired_at = self._ledger.last_at
-                self._expire_traces(expired_at)
+                self._expire_chat(expired_at)
+                if self._trace_hours:
+                    self._expire_traces(expired_at)
             self._wake.wait(1.0 if self.degraded else self._commit_s)
             self._wake.clear()
 
@@ -323,7 +417,8 @@ class SqliteStore:
             self.traces_lost += excess
             log.error("traces_lost", lost=excess, total=self.traces_lost, error=self.degraded)
         count, trace_count, waiters = len(batch), len(ladders), len(self._waiters)
-        if not (count or trace_count or waiters):
+        said = len(self._chat)
+        if not (count or trace_count or waiters or said):
             return True
         if self._unbooked is None:
             self._unbooked = self._book(batch[:count])
@@ -336,6 +431,8 @@ class SqliteStore:
             _write_rows(self._db, rows)
             if trace_count:
                 self._db.executemany(traces.INSERT, traces.packed(ladders[:trace_count]))
+            for statement, values in self._chat[:said]:
+                self._db.execute(statement, values)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -345,6 +442,7 @@ class SqliteStore:
         self._unbooked = None
         del batch[:booked]
         del ladders[:trace_count]
+        del self._chat[:said]
         self.committed_events += booked
         self._set_degraded("")
         if booked >= count:
@@ -357,7 +455,7 @@ class SqliteStore:
     _unbooked: tuple[_Entry, _Rows, int] | None = None
     """A batch that has been booked but not written: booking twice would count twice."""
 
-    def _book(self, batch: list[Event]) -> tuple[_Entry, _Rows, int]:
+    def _book(self, batch: list[Event | Kept]) -> tuple[_Entry, _Rows, int]:
         entry, rows = _booked(batch, self._ledger)
         return entry, rows, len(batch)
 
@@ -377,6 +475,15 @@ class SqliteStore:
             self._db.execute(traces.EXPIRE, (now - self._trace_hours * 3600,))
         except sqlite3.Error as error:
             log.warning("trace_expiry_failed", error=str(error))
+
+    def _expire_chat(self, now: float) -> None:
+        if not self.chat_days:
+            return
+        assert self._db is not None
+        try:
+            self._db.execute(chat.EXPIRE, (now - self.chat_days * 86400,))
+        except sqlite3.Error as error:
+            log.warning("chat_expiry_failed", error=str(error))
 
     # -- recovery --------------------------------------------------------------------------------
 
@@ -405,20 +512,34 @@ class SqliteStore:
         return open_count
 
 
-def _booked(batch: list[Event], ledger: Ledger) -> tuple[_Entry, _Rows]:
+def _when(event: AlertRaised | AlertAcknowledged | AlertCleared) -> float:
+    return event.at
+
+
+def _booked(batch: Sequence[Event | Kept], ledger: Ledger) -> tuple[_Entry, _Rows]:
     """The journal's entry of a batch, and the rows that it completes."""
     rows: _Rows = {}
     starts = False
-    for event in batch:
+    events: list[Event] = []
+    for each in batch:
+        event: Event
+        made: Sequence[Row]
+        if isinstance(each, Kept):
+            event = each.event
+            made = [*each.rows, *ledger.feed(event)]
+        else:
+            event = each
+            made = ledger.feed(event)
+        events.append(event)
         if type(event) is SwitchStarted:
             starts = True
-        for row in ledger.feed(event):
+        for row in made:
             values = rows.get(type(row))
             if values is None:
                 values = rows[type(row)] = []
             values.append(astuple(row))
-    at = batch[0].at if batch else 0.0
-    return (at, len(batch), starts, encode_batch(batch).decode()), rows
+    at = events[0].at if events else 0.0
+    return (at, len(events), starts, encode_batch(events).decode()), rows
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

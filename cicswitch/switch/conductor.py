@@ -8,9 +8,9 @@ subscribers. `command(command)` is the way in for people: the ACD's own commands
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -21,27 +21,36 @@ from cicswitch.acd.engine import Engine
 from cicswitch.acd.estimate import Estimator
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.parties import Role
 from cicswitch.calls.reason import Reason
 from cicswitch.config import Config, QueueConfig
+from cicswitch.contacts.contact import Contact
 from cicswitch.core.errors import CommandError
 from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
-from cicswitch.records.journal import Event
+from cicswitch.records.journal import Event, Kept
+from cicswitch.records.rows import Row
 from cicswitch.runtime.policy import Policy, find
 from cicswitch.segments import Segments
 from cicswitch.switch.callbacks import Callbacks
+from cicswitch.switch.consulting import Consulting
+from cicswitch.switch.contacts import Contacts
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
 from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.environment import Environment
+from cicswitch.switch.faxes import Faxes
 from cicswitch.switch.features import FeatureCodes
 from cicswitch.switch.listening import Listening
 from cicswitch.switch.opening import Opening
+from cicswitch.switch.outbox import Outbox
 from cicswitch.switch.preview import Previews
 from cicswitch.switch.queueing import Queueing
 from cicswitch.switch.steps import Steps
+from cicswitch.switch.supervising import Supervising
+from cicswitch.switch.together import Together
 from cicswitch.switch.transfers import Transfers
 from cicswitch.switch.waiting import Waiting
 
@@ -52,7 +61,11 @@ __all__ = ["Conductor"]
 
 log = structlog.get_logger("switch")
 
+T = TypeVar("T")
 _NEVER: Final = float("inf")
+_LOST: Final = (Reason.MEDIA_TIMEOUT, Reason.SIGNALLING_LOST)
+"""Ends of an agent's leg that nobody wanted."""
+_PARTING_S: Final = 1.0
 _VISITS: Final = frozenset(
     (
         acd_events.InteractionQueued,
@@ -64,7 +77,8 @@ _VISITS: Final = frozenset(
 _OF_MEDIA: Final = frozenset(
     (
         *(ports.MediaDtmf, ports.PlayFinished, ports.MediaTimeout, ports.RecordingClosed),
-        *(ports.MediaLegClosed, ports.MediaWorkerLost),
+        *(ports.MediaLegClosed, ports.MediaWorkerLost, ports.BrowserGone),
+        *(ports.FaxEnded, ports.FaxToneHeard),
     )
 )
 """What the media plane says is for the conductor; the journal has what it makes of it."""
@@ -108,8 +122,14 @@ class Conductor:
         self.callbacks = Callbacks(self)
         self.visitors.append(self.callbacks.feed)
         self.waiting = Waiting(self)
+        self.contacts = Contacts(self)
+        self.outbox = Outbox(self)
+        self.faxes = Faxes(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
+        self.together = Together(self)
+        self.consulting = Consulting(self)
+        self.supervising = Supervising(self)
         self.features = FeatureCodes(self)
         self.opening = Opening(self)
         self.embedding = Embedding(self)
@@ -121,19 +141,25 @@ class Conductor:
             ev.LegEnded: self._ended,
             ev.LegHeld: self._held,
             ev.LegDigit: self._digit,
+            ev.LegVideo: self._video,
+            ev.LegImage: self.faxes.image,
+            ev.LegImageAsked: self.faxes.asked,
             ev.LegTransfer: self.transfers.requested,
             ev.ReferAnswered: self.transfers.refer_answered,
             ports.MediaDtmf: self._media_digit,
             ports.PlayFinished: self._play_finished,
             ports.MediaTimeout: self._media_timeout,
+            ports.BrowserGone: self._browser_gone,
+            ports.FaxEnded: self.faxes.ended,
+            ports.FaxToneHeard: self.faxes.tone,
             ports.MediaLegClosed: self._media_closed,
             ports.MediaWorkerLost: self._media_lost,
             ports.RecordingClosed: self._recording_closed,
-            acd_events.Reserved: self.queueing.reserved,
-            acd_events.ReservationEnded: self.queueing.reservation_ended,
-            acd_events.InteractionLeft: self.queueing.left,
-            acd_events.QueueRefused: self.queueing.refused,
-            acd_events.InteractionMoved: self.queueing.moved,
+            acd_events.Reserved: self._reserved,
+            acd_events.ReservationEnded: self._reservation_ended,
+            acd_events.InteractionLeft: self._left,
+            acd_events.QueueRefused: self._refused,
+            acd_events.InteractionMoved: self._moved,
             acd_events.PolicyFailed: self._policy_failed,
             acd_events.InvariantBroken: self._invariant_broken,
         }
@@ -249,6 +275,21 @@ class Conductor:
     def run_soon(self, work: Callable[[], None]) -> None:
         """Run `work` like an event: what a task does when it is done."""
         self._guarded(work)
+        if not self._busy:
+            self.env.rearm()
+
+    def do(self, verb: Callable[[], T]) -> T:
+        """Carry out what a person asks for, like an event; what it raises is for him."""
+        self.now = self.env.clock()
+        if self._busy:
+            return verb()
+        self._busy = True
+        try:
+            return verb()
+        finally:
+            self._busy = False
+            self.pump()
+            self.env.rearm()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         if self._busy:
@@ -265,17 +306,30 @@ class Conductor:
             self._busy = False
         self.pump()
 
-    def emit(self, event: Event) -> None:
-        """Journal an event and tell the subscribers."""
-        self.env.journal.append(event)
+    def emit(self, event: Event, rows: Sequence[Row] = ()) -> None:
+        """Journal an event, with rows that are written with it, and tell the subscribers."""
+        self.env.journal.append(event, rows)
         if type(event) in _VISITS:
             for visitor in self.visitors:
                 visitor(event)
         for subscriber in self.subscribers:
             subscriber(event)
 
+    def tell(self, event: Event) -> None:
+        """Tell the subscribers what no journal has to keep."""
+        for subscriber in self.subscribers:
+            subscriber(event)
+
+    def behind(self, event: Event, rows: Sequence[Row]) -> None:
+        """Emit behind what the ACD has just said, so that a record is complete."""
+        self._inbox.extend(self.engine.take_events())
+        self._inbox.append(Kept(event, rows))
+
     def _dispatch(self, event: Any) -> None:
         kind = type(event)
+        if kind is Kept:
+            self.emit(event.event, event.rows)
+            return
         if kind not in _OF_MEDIA:
             self.emit(event)
         handler = self._handlers.get(kind)
@@ -290,6 +344,38 @@ class Conductor:
             call = self.by_leg.get(getattr(event, "leg", ""))
             if call is not None:
                 self.end(call, Reason.ERROR)
+
+    # Calls and contacts in writing have the same names in the ACD: who has it is told.
+
+    def _reserved(self, event: acd_events.Reserved) -> None:
+        if event.interaction in self.contacts.live:
+            self.contacts.reserved(event)
+        else:
+            self.queueing.reserved(event)
+
+    def _reservation_ended(self, event: acd_events.ReservationEnded) -> None:
+        if event.interaction in self.contacts.live:
+            self.contacts.reservation_ended(event)
+        else:
+            self.queueing.reservation_ended(event)
+
+    def _left(self, event: acd_events.InteractionLeft) -> None:
+        if event.interaction in self.contacts.live:
+            self.contacts.left(event)
+        else:
+            self.queueing.left(event)
+
+    def _refused(self, event: acd_events.QueueRefused) -> None:
+        if event.interaction in self.contacts.live:
+            self.contacts.refused(event)
+        else:
+            self.queueing.refused(event)
+
+    def _moved(self, event: acd_events.InteractionMoved) -> None:
+        if event.interaction in self.contacts.live:
+            self.contacts.moved(event)
+        else:
+            self.queueing.moved(event)
 
     def _policy_failed(self, event: acd_events.PolicyFailed) -> None:
         log.warning("policy_failed", queue=event.queue, reason=event.reason)
@@ -320,6 +406,7 @@ class Conductor:
         direct = not code and found is None and device and self.env.legs.is_device(event.called)
         call = self.new_call(leg, event.peer, event.caller, event.called)
         call.caller_name = event.caller_name
+        call.context = event.context
         flow = f"{found[1].name} {found[0].flow}" if found else ""
         self.emit(
             ev.InteractionStarted(
@@ -327,12 +414,16 @@ class Conductor:
             )
         )
         self.start_leg(call, leg, "in", event.peer, event.caller, event.called)
+        chat = self.contacts.talk_of(call) if event.peer.startswith("widget:") else None
         if code:
             self.features.run(call, *code, own)
+        elif chat is not None:
+            self.dialling.start(call, (f"agent:{chat.agent}",), 60.0, "", self._records(chat))
         elif found is not None:
             route, plan = found
             self.seize(leg.id, own)
             call.run = Run(plan, route.flow, self._variables(call, event))
+            self.faxes.watch(call, plan, route.fax)
             self.steps.execute(call, call.run.start(self.now))
         elif direct:
             self.seize(leg.id, own)
@@ -343,6 +434,10 @@ class Conductor:
         if self.on_call is not None and call.phase is not Phase.OVER:
             self.on_call(call)
 
+    def _records(self, chat: Contact) -> bool:
+        settings = self.env.config.queue.get(chat.origin.queue)
+        return settings is not None and settings.record
+
     def _variables(self, call: Call, event: ev.LegOffered) -> Mapping[str, str]:
         return {
             "caller": event.caller,
@@ -352,6 +447,7 @@ class Conductor:
             "last_agent": self.queueing.last_agents.get(event.caller, ""),
             "language": self.env.config.media.language,
             "segment": self.segments.of(event.caller),
+            **{f"context_{key}": value for key, value in event.context.items()},
         }
 
     def start_leg(
@@ -389,6 +485,7 @@ class Conductor:
         """End every call: the switch stops."""
         self.now = self.env.clock()
         self.callbacks.stopping = True
+        self.contacts.stopping()
         for call in list(self.calls.values()):
             self.end(call, Reason.SHUTDOWN)
         self.pump()
@@ -414,6 +511,9 @@ class Conductor:
             return
         leg = call.ringing.get(event.leg)
         if leg is None:
+            guest = call.guest(event.leg)
+            if guest is not None:
+                self.together.answered(call, guest, event.leg)
             return
         if call.offers:
             self.queueing.agent_answered(call, leg)
@@ -431,6 +531,9 @@ class Conductor:
         if not call.customer.up:
             call.customer.answer(self.now)
         self.listening.apply(call)
+        for one, two in ((call.customer, leg), (leg, call.customer)):
+            if one.has_video:
+                two.offer_video(self.now)
         self.emit(ev.Bridged(self.now, call.id, call.customer.id, leg.id))
         if call.record:
             self.listening.start_recording(call)
@@ -446,17 +549,23 @@ class Conductor:
         if call is None or call.phase is Phase.OVER:
             return
         if event.leg == call.customer.id:
+            self.faxes.gone(event.leg)
             self.customer_gone(call, event.reason)
         elif call.other is not None and event.leg == call.other.id:
-            self._other_gone(call)
+            self.agent_left(call, event)
         elif event.leg in call.ringing:
             self.dialling.failed(call, event)
+        else:
+            guest = call.guest(event.leg)
+            if guest is not None:
+                self.together.ended(call, guest, event)
 
     def customer_gone(self, call: Call, reason: str) -> None:
         """The customer's leg is over, and with it the call: nothing of it may stay behind."""
         again = call.phase is Phase.CALLING_BACK and self.callbacks.not_reached(call, reason)
         again = again or self.callbacks.keeps(call.id)
         talked = call.other is not None
+        self.together.clear(call, Reason.NORMAL)
         self.queueing.customer_gone(call)
         call.phase = Phase.OVER
         self.steps.clear_timers(call)
@@ -489,8 +598,15 @@ class Conductor:
         if not self.calls and self.on_empty is not None:
             self.on_empty()
 
-    def _other_gone(self, call: Call) -> None:
-        """The agent or the dialled party hung up: the dialplan says what is next."""
+    def agent_left(self, call: Call, event: ev.LegEnded) -> None:
+        """The agent or the dialled party is gone: another one goes on with the customer, or the
+        dialplan says what is next.
+        """
+        if self.together.agent_gone(call, event):
+            return
+        if call.connected and event.reason in _LOST and call.asked and not self.draining:
+            self.queueing.agent_lost(call)
+            return
         self.other_left(call)
         if call.run is None:
             self.end(call, Reason.NORMAL)
@@ -500,6 +616,7 @@ class Conductor:
 
     def other_left(self, call: Call) -> None:
         """The other side is no part of the call any more; the customer still is."""
+        self.together.clear(call, Reason.NORMAL)
         self.listening.stop_recording(call)
         self.queueing.talk_over(call)
         call.other, call.other_held = None, False
@@ -512,12 +629,20 @@ class Conductor:
         if event.leg == call.customer.id:
             call.customer_held = event.held
         elif call.other is not None and event.leg == call.other.id:
-            if call.other_held is not event.held:
-                call.other_held = event.held
-                self.queueing.hold(call, event.held)
+            call.other_held = event.held
         else:
-            return
-        self.listening.apply(call)
+            guest = call.guest(event.leg)
+            if guest is None:
+                return
+            guest.held = event.held
+        self.together.refresh(call)
+
+    def _video(self, event: ev.LegVideo) -> None:
+        """One side shows itself: the other is asked to."""
+        call = self.by_leg.get(event.leg)
+        if call is not None and call.phase is Phase.TALKING and call.other is not None:
+            other = call.other if event.leg == call.customer.id else call.customer
+            other.offer_video(self.now)
 
     def _digit(self, event: ev.LegDigit) -> None:
         call = self.by_leg.get(event.leg)
@@ -527,6 +652,9 @@ class Conductor:
             self.previews.key(call, event.digit)
             return
         if event.leg != call.customer.id:
+            guest = call.guest(event.leg)
+            if guest is not None and guest.role is Role.SUPERVISOR:
+                self.supervising.key(call, guest, event.digit)
             return
         if call.phase is Phase.VOICEMAIL and call.voicemail and event.digit == call.voicemail[2]:
             self.steps.end_voicemail(call)
@@ -568,9 +696,18 @@ class Conductor:
         call = self.by_leg.get(event.leg)
         if call is None:
             return
-        for leg in (call.customer, call.other):
+        for leg in (call.customer, call.other, *(guest.leg for guest in call.guests)):
             if leg is not None and leg.id == event.leg:
                 leg.end(self.now, Reason.MEDIA_TIMEOUT)
+
+    def _browser_gone(self, event: ports.BrowserGone) -> None:
+        """What ends by itself says so on both ways: the BYE may be a moment behind."""
+        log.info("browser_gone", leg=event.leg, silent_s=event.silent_s, reason=event.reason)
+        if event.silent_s >= _PARTING_S:
+            self._media_timeout(ports.MediaTimeout(event.leg, event.silent_s))
+        else:
+            late = ports.MediaTimeout(event.leg, _PARTING_S)
+            self.later(_PARTING_S, lambda: self._media_timeout(late))
 
     def _media_closed(self, event: ports.MediaLegClosed) -> None:
         stats = event.stats
@@ -584,6 +721,10 @@ class Conductor:
                 stats.packets_lost,
                 round(stats.jitter_ms, 3),
                 stats.rtt_ms,
+                stats.far_lost,
+                stats.far_jitter_ms,
+                stats.mos,
+                stats.far_mos,
             )
         )
 
@@ -591,8 +732,14 @@ class Conductor:
         log.error("media_worker_lost", legs=len(event.legs), error=event.error)
         for leg_id in event.legs:
             call = self.by_leg.get(leg_id)
+            self.faxes.lost(leg_id, event.error)
             self.emit(ev.LegMedia(self.now, leg_id, "", 0, 0, 0, 0.0, None))
-            if call is not None and call.phase is not Phase.OVER:
+            if call is None or call.phase is Phase.OVER:
+                continue
+            guest = call.guest(leg_id)
+            if guest is not None and guest.leg is not None:
+                guest.leg.end(self.now, Reason.MEDIA_LOST)
+            else:
                 self.end(call, Reason.MEDIA_LOST)
 
     def _recording_closed(self, event: ports.RecordingClosed) -> None:

@@ -56,21 +56,41 @@ class Dialling:
             device = agent.device
             auto_answer = agent.auto_answer and not seize
         try:
-            legs: Sequence[Leg] = c.env.legs.originate(
-                c.now,
-                device,
-                caller=call.caller,
-                caller_name=call.caller_name,
-                near=call.customer.id,
-                codec=call.customer.codec,
+            legs = self.legs(
+                *(call, device, call.caller, call.caller_name),
                 auto_answer=auto_answer,
+                seize=seize,
             )
         except LegsUnavailable as error:
             call.failure = call.failure or error.reason
             return ()
         for leg in legs:
             call.ringing[leg.id] = leg
-            c.start_leg(call, leg, "out", leg.peer, call.caller, device)
+        return legs
+
+    def legs(
+        self,
+        call: Call,
+        device: str,
+        caller: str,
+        caller_name: str,
+        *,
+        auto_answer: bool,
+        seize: bool,
+    ) -> Sequence[Leg]:
+        """Legs of a call to a device, which ring. Raises `LegsUnavailable`."""
+        c = self._c
+        legs: Sequence[Leg] = c.env.legs.originate(
+            c.now,
+            device,
+            caller=caller,
+            caller_name=caller_name,
+            near=call.customer.id,
+            codec=call.customer.codec,
+            auto_answer=auto_answer,
+        )
+        for leg in legs:
+            c.start_leg(call, leg, "out", leg.peer, caller, device)
             if seize:
                 c.seize(leg.id, device)
         return legs

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
-from cicswitch.core.errors import CommandError, Conflict, NotFound
+from cicswitch.core.errors import Conflict, NotFound, NotReached
 from cicswitch.dialplan.actions import EnterQueue
 from cicswitch.ports import LegsUnavailable
 
@@ -40,7 +40,7 @@ class Embedding:
         try:
             legs = c.env.legs.originate(c.now, target, caller=caller)
         except LegsUnavailable as error:
-            raise CommandError(f"{target} cannot be called: {error.reason}") from None
+            raise NotReached(f"{target} cannot be called: {error.reason}", error.reason) from None
         leg, *rest = legs
         for other in rest:  # a program that rings one phone wants one call
             other.end(c.now, Reason.CANCELLED)
@@ -65,7 +65,7 @@ class Embedding:
         finally:
             c.subscribers.remove(heard)
         if reason:
-            raise CommandError(f"{target} did not answer: {reason}")
+            raise NotReached(f"{target} did not answer: {reason}", reason)
         return call
 
     def answer(self, call: Call) -> None:

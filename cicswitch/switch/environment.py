@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cicswitch.config import Config
     from cicswitch.core.ids import Tokens
     from cicswitch.core.timers import TimerWheel
-    from cicswitch.ports import Journal, Legs, MediaPlane, Speech, Tasks
+    from cicswitch.ports import Archive, Journal, Legs, MediaPlane, Speech, Tasks
 
 __all__ = ["Environment"]
 
@@ -24,11 +24,14 @@ class Environment(Struct):
     legs: Legs
     media: MediaPlane
     journal: Journal
+    archive: Archive
     speech: Speech
     tasks: Tasks
     wheel: TimerWheel
     tokens: Tokens
     clock: Callable[[], float]
+    rearm: Callable[[], None]
+    """See that the wheel wakes for a timer that was set outside of its own firing."""
     prompt: Callable[[str, str], Path | None]
     """(name, language) -> the file, or None."""
     can_record: Callable[[], bool]

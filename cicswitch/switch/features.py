@@ -1,4 +1,6 @@
-"""The codes that agents dial: sign in and out, pause, ready, wrap-up; and the echo test."""
+"""The codes that agents dial: sign in and out, pause, ready, wrap-up; joining somebody's call; and
+the echo test.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,24 @@ class FeatureCodes:
             call.music = "echo"
         elif agent is None:
             call.music = "agent-unknown"
+        elif feature == "supervise":
+            call.joins = self._talk_of(agent, digits)
+            call.music = "" if call.joins else "agent-not-possible"
         else:
             call.music = self._command(agent, feature, digits)
         call.customer.answer(c.now)
+
+    def _talk_of(self, agent: str, number: str) -> str:
+        """The interaction in which that phone's user talks, if this agent may join it."""
+        c = self._c
+        if not c.env.config.agent[agent].supervisor:
+            return ""
+        for call in c.calls.values():
+            if call.phase is Phase.TALKING and call.other is not None:
+                peer: str = call.other.peer
+                if peer.removeprefix("device:") == number:
+                    return call.id
+        return ""
 
     def _command(self, agent: str, feature: str, digits: str) -> str:
         """Do it; the name of the prompt that says so."""
@@ -76,6 +93,9 @@ class FeatureCodes:
     def answered(self, call: Call) -> None:
         """The caller hears what came of it."""
         c = self._c
+        if call.joins:
+            c.supervising.dialled(call, call.joins)
+            return
         if call.music == "echo":
             c.env.media.bridge(call.customer.id, call.customer.id)
             return

@@ -7,8 +7,9 @@ from time import gmtime, strftime
 from typing import TYPE_CHECKING, Final
 
 from cicswitch.calls import events as ev
-from cicswitch.calls.bridge_plan import NOTHING, Hears, Party, plan
+from cicswitch.calls.bridge_plan import NOTHING, RINGING, Hears, Party, plan, talk
 from cicswitch.calls.call import Call, Phase
+from cicswitch.calls.parties import Consult, Role
 from cicswitch.ports import MediaSource
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Listening"]
 
+_RINGING: Final = (
+    MediaSource(tone_hz=(440.0, 480.0), duration_ms=1000),
+    MediaSource(duration_ms=2000),
+)
+"""What an agent hears while the third party's phone rings."""
 _TALK: Final = (Phase.QUEUED, Phase.DIALLING, Phase.TALKING)
 
 
@@ -27,48 +33,138 @@ class Listening:
         self._plays = 0
 
     def apply(self, call: Call) -> None:
-        """Bring about what the call's state asks for; nothing is sent that is so already."""
+        """Bring about what the call's state asks for; nothing is sent that is so already.
+
+        Raises `ValueError` if the media of its legs cannot be joined.
+        """
+        if self._bridged(call):
+            return
+        wanted: dict[str, Hears] = {}
         if call.phase in _TALK:
-            other = call.other
             wanted = plan(
-                Party(call.customer.id, call.customer.up, call.customer_held),
-                Party(other.id, other.up, call.other_held) if other is not None else None,
+                self.parties(call),
                 _music(call.music or self._c.env.music),
                 _music(call.waiting_music),
+                calling=call.consult is Consult.RINGING,
             )
-        else:
-            wanted = (NOTHING, NOTHING)
         if wanted == call.hears:
             return
         before, call.hears = call.hears, wanted
-        media = self._c.env.media
-        if before[0].leg and not wanted[0].leg:
-            media.unbridge(call.customer.id)
-        if wanted[0].leg:
-            if before[0].music and call.playing == "":
-                media.stop_play(call.customer.id)
-            media.bridge(call.customer.id, wanted[0].leg)
-            return
-        self._one_sided(call, call.customer.id, before[0], wanted[0])
-        if call.other is not None:
-            self._one_sided(call, call.other.id, before[1], wanted[1])
+        joined, to_join = talk(before), talk(wanted)
+        rejoined = joined != to_join
+        if rejoined:
+            self._join(call, before, joined, to_join)
+        for leg in (*wanted, *(leg for leg in before if leg not in wanted)):
+            was, now = before.get(leg, NOTHING).music, wanted.get(leg, NOTHING).music
+            # To be joined ends what played.
+            if now and (now != was or (rejoined and leg in to_join)):
+                self._music(call, leg, now)
+            elif was and not now and leg not in to_join:
+                self._c.env.media.stop_play(leg)
 
-    def _one_sided(self, call: Call, leg: str, before: Hears, wanted: Hears) -> None:
-        if wanted.music == before.music:
+    def _bridged(self, call: Call) -> bool:
+        """The step that nearly all calls take, as `plan` has it and without its price: two who
+        hear nothing or wait with music hear each other. Whether it was that.
+        """
+        customer, other = call.customer, call.other
+        if (
+            other is None
+            or call.guests
+            or call.on_hold
+            or call.customer_held
+            or call.other_held
+            or call.phase is not Phase.TALKING
+            or not customer.up
+            or not other.up
+        ):
+            return False
+        before = call.hears
+        if before:
+            waits = before.get(customer.id)
+            if waits is None or waits.legs or len(before) > 1:
+                return False
+            if not call.playing:
+                self._c.env.media.stop_play(customer.id)
+        call.hears = {
+            customer.id: Hears(legs=(other.id,)),
+            other.id: Hears(legs=(customer.id,)),
+        }
+        self._c.env.media.bridge(customer.id, other.id)
+        return True
+
+    def _join(
+        self,
+        call: Call,
+        before: dict[str, Hears],
+        joined: dict[str, tuple[str, ...]],
+        to_join: dict[str, tuple[str, ...]],
+    ) -> None:
+        media = self._c.env.media
+        left = [leg for leg in joined if leg not in to_join]
+        for leg in left[:1] if len(joined) == 2 else left:  # to part one of two parts both
+            media.unbridge(leg)
+        for leg in to_join:
+            waits = leg == call.customer.id and call.playing
+            if before.get(leg, NOTHING).music and not waits:
+                media.stop_play(leg)
+        if len(to_join) == 2 and all(to_join.values()):
+            media.bridge(*to_join)
+        elif to_join:
+            media.mix(to_join)
+
+    def parties(self, call: Call) -> list[Party]:
+        """All legs of a call that are up or wait for it, the customer first."""
+        away = call.on_hold or call.consult in (Consult.RINGING, Consult.TALKING)
+        customer, other = call.customer, call.other
+        found = [
+            Party(
+                leg=customer.id,
+                role=Role.CUSTOMER,
+                up=customer.up,
+                held=call.customer_held,
+                apart=away,
+            )
+        ]
+        if other is not None:
+            found.append(Party(leg=other.id, role=Role.AGENT, up=other.up, held=call.other_held))
+        for guest in call.guests:
+            if guest.leg is None:
+                continue
+            apart = False
+            if guest.role is Role.CONSULTED:
+                apart = call.consult is Consult.ASIDE
+            elif guest.role is Role.COLLEAGUE:
+                apart = away and not call.on_hold
+            found.append(
+                Party(
+                    leg=guest.leg.id,
+                    role=guest.role,
+                    up=guest.leg.up,
+                    held=guest.held,
+                    apart=apart,
+                    mode=guest.mode,
+                )
+            )
+        return found
+
+    def _music(self, call: Call, leg: str, music: str) -> None:
+        media = self._c.env.media
+        if music == RINGING:
+            media.play(leg, "", _RINGING, loop=True)
             return
-        if not wanted.music:
-            self._c.env.media.stop_play(leg)
-            return
-        path = self._c.env.prompt(wanted.music, "")
+        path = self._c.env.prompt(music, "")
         if path is None:
-            self.failed(call, wanted.music, "there is no such music")
+            self.failed(call, music, "there is no such music")
+            media.stop_play(leg)
             return
-        self._c.env.media.play(leg, "", [MediaSource(path=str(path))], loop=True)
+        media.play(leg, "", [MediaSource(path=str(path))], loop=True)
 
     def restart_music(self, call: Call) -> None:
         """After something was played over it."""
-        customer, other = call.hears
-        call.hears = (NOTHING if customer.music else customer, other)
+        if call.hears.get(call.customer.id, NOTHING).music:
+            call.hears = {
+                leg: hears for leg, hears in call.hears.items() if leg != call.customer.id
+            }
         self.apply(call)
 
     def prompts(self, call: Call, names: tuple[str, ...], language: str) -> bool:

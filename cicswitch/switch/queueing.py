@@ -26,6 +26,8 @@ _CAUSES = {
     Reason.NO_ANSWER: "rejected",
     Reason.CANCELLED: "rejected",
 }
+FRONT = 1_000_000
+"""Points by which who was lost by an agent is before all others: eleven days of waiting."""
 _CALLERS = 20_000
 _CANCELS = {
     "timed-out": Reason.NO_ANSWER,
@@ -52,6 +54,7 @@ class Queueing:
         overrides = settings.segments if settings is not None else {}
         priority = action.priority + c.segments.priority(action.segment, overrides)
         call.place, before = replace(action, priority=priority), call.queued_at
+        call.asked = action
         call.queued_at = c.now
         try:
             c.acd(
@@ -200,13 +203,18 @@ class Queueing:
         c, run = self._c, call.run
         if run is None or not run.leaves_by(digit):
             return
+        self.leave(call)
+        c.steps.execute(call, run.left_by(digit, c.now))
+
+    def leave(self, call: Call) -> None:
+        """Take a waiting call out of its queue; it is its dialplan's again."""
+        c = self._c
         call.phase = Phase.DIALPLAN  # so that the queue's word of it finds nobody who waits
         call.offers.clear()
         c.previews.end(call)
         c.dialling.stop_ringing(call, Reason.CANCELLED)
         self._try(acd.Leave(call.id, "exit"))
         self._out(call)
-        c.steps.execute(call, run.left_by(digit, c.now))
 
     def refused(self, event: acd_events.QueueRefused) -> None:
         """The queue did not take the call."""
@@ -236,12 +244,43 @@ class Queueing:
         if call.connected:
             self._try(acd.Hold(call.id) if held else acd.Resume(call.id))
 
+    def agent_lost(self, call: Call) -> None:
+        """The agent's phone or browser is gone in the middle of the talk: the customer hears so
+        and is the next in line, with all the time that he has waited before.
+        """
+        c, asked = self._c, call.asked
+        assert asked is not None
+        c.emit(ev.AgentLost(c.now, call.id, call.agent, call.other.id))
+        self._try(acd.Lose(call.id))
+        call.connected = False
+        c.other_left(call)
+        own = asked.priority if asked.priority >= FRONT else asked.priority + FRONT
+        self.enter_again(call, replace(asked, priority=own))
+        if call.phase is Phase.QUEUED and not call.offers:
+            c.listening.prompts(call, ("agent-lost",), call.language or c.env.config.media.language)
+
     def talk_over(self, call: Call) -> None:
         """The agent's share of the call is over: wrap-up begins."""
+        call.booked_hold = False
         if call.connected:
             call.connected = False
             self._try(acd.Finish(call.id))
         call.agent = call.queue = ""
+
+    def hand_over(self, call: Call, agent: str) -> None:
+        """Somebody else goes on with it: `agent`, if he is signed in; else nobody whom the ACD
+        knows. If his phone was seized for this, it stays so until its leg ends.
+        """
+        if call.connected and agent and self._try(acd.TakeOver(call.id, agent)):
+            call.agent = agent
+            call.booked_hold = False
+        else:
+            self.talk_over(call)
+
+    def enter_again(self, call: Call, action: EnterQueue) -> None:
+        """Back into the queue where its agent came from, at the place that it had there."""
+        call.place = action
+        self.enter(call, action)
 
     def customer_gone(self, call: Call) -> None:
         """The customer hung up: an abandon, or the end of the talk."""

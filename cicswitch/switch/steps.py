@@ -81,6 +81,8 @@ class Steps:
                 c.transfers.step(call, action.to, action.refer)
             case a.CallPython():
                 c.env.tasks.spawn(f"python {action.name}", self._python(call, action))
+            case a.ReceiveFax():
+                c.faxes.receive(call, action)
             case a.EndCall():
                 c.end(call, _REASONS.get(action.reason, Reason.NORMAL))
 

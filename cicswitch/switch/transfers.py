@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
+from cicswitch.core.errors import NotFound
 from cicswitch.dialplan.run import Run
 
 if TYPE_CHECKING:
@@ -39,20 +40,30 @@ class Transfers:
         if event.replaces:
             self._attended(call, leg, event.replaces)
             return
-        stays: Leg = call.other if leg is call.customer else call.customer
         if not self._can_reach(event.target):
             leg.transfer_progress(c.now, 404)
             return
         leg.transfer_progress(c.now, 200)
-        c.emit(ev.Transferred(c.now, call.id, leg.id, event.target, "blind"))
+        self._hand_on(call, leg, event.target)
+
+    def blind(self, call: Call, leg: Leg, target: str) -> None:
+        """A party hands the other one on. Raises `NotFound` if nothing is behind the number."""
+        if not self._can_reach(target):
+            raise NotFound(f'nothing can be reached at "{target[:80]}"')
+        self._hand_on(call, leg, target)
+
+    def _hand_on(self, call: Call, leg: Leg, target: str) -> None:
+        c = self._c
+        stays: Leg = call.other if leg is call.customer else call.customer
+        c.emit(ev.Transferred(c.now, call.id, leg.id, target, "blind"))
         c.other_left(call)
         c.by_leg.pop(leg.id, None)
         leg.end(c.now, Reason.TRANSFERRED)
         call.customer, call.customer_held = stays, False
-        call.called = event.target
+        call.called = target
         if leg.id in c.seized:
             c.by_leg[leg.id] = call  # so that its end frees the agent
-        self._enter(call, event.target)
+        self._enter(call, target)
 
     def _party(self, call: Call, leg_id: str) -> Leg:
         leg: Leg = call.customer if call.customer.id == leg_id else call.other

@@ -115,6 +115,15 @@ class View:
             lines.append(
                 Text(f"  {what}: {_clean(why)}", style="red", no_wrap=True, overflow="ellipsis")
             )
+        if alerts := data.get("alerts", []):
+            told = ", ".join(
+                f"{a['name']}{' ' + a['subject'] if a['subject'] else ''} {a['value']:.4g}"
+                + (f" ({a['acknowledged_by']})" if a["acknowledged_by"] else "")
+                for a in alerts
+            )
+            style = "bold red" if any(a["severity"] == "critical" for a in alerts) else "red"
+            told = f"  {len(alerts)} alerts: {_clean(told)}"
+            lines.append(Text(told, style=style, no_wrap=True, overflow="ellipsis"))
         up = [f"{t['trunk']} {t['calls']}" for t in data["trunks"] if t["trunk"] not in down]
         if up:
             text = f"  trunks up, with their calls: {', '.join(up)}"

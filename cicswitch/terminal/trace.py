@@ -9,10 +9,11 @@ from typing import Any
 
 from cicswitch.core.errors import NotFound
 from cicswitch.legs.sip.ladder import Step, parse_ladder
+from cicswitch.store.quality import kept
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.store.traces import find
 
-__all__ = ["draw", "from_store", "from_switch", "rows"]
+__all__ = ["draw", "draw_quality", "from_api", "from_store", "from_switch", "rows", "with_kept"]
 
 _WIDTH = 34
 
@@ -48,6 +49,15 @@ def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
 def from_switch(reply: Mapping[str, Any]) -> list[tuple[str, list[Step]]]:
     """Ladders as the control socket gives them."""
     return [(leg["leg"], parse_ladder(bytes.fromhex(leg["ladder"]))) for leg in reply["legs"]]
+
+
+def from_api(steps: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Step]]]:
+    """Ladders out of the messages as the API and `rows` give them."""
+    legs: dict[str, list[Step]] = {}
+    for row in steps:
+        step = Step(row["at"], row["direction"], row["peer"], row["line"], row["cseq"], row["sdp"])
+        legs.setdefault(row["leg"], []).append(step)
+    return list(legs.items())
 
 
 def rows(ladders: Iterable[tuple[str, list[Step]]]) -> list[dict[str, Any]]:
@@ -98,6 +108,38 @@ def draw(ladders: Iterable[tuple[str, list[Step]]]) -> str:
         at = low * _WIDTH + _WIDTH // 2 + 1
         row[at : at + len(arrow)] = arrow
         lines.append(f"{step.at - start:+9.3f} " + "".join(row).rstrip())
+    return "\n".join(lines)
+
+
+def with_kept(path: Path, call: str, live: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How the legs of a call sound: those that are over, by their CDRs, and the live ones."""
+    names = {each["leg"] for each in live}
+    try:
+        db = connect_reader(path)
+        try:
+            ended = kept(db, call)
+        finally:
+            db.close()
+    except sqlite3.Error:
+        ended = []
+    return [*(each for each in ended if each["leg"] not in names), *live]
+
+
+def draw_quality(legs: Iterable[Mapping[str, Any]]) -> str:
+    """A line a leg: what came, what went, and in brackets what the far end reports."""
+    lines = []
+    for leg in legs:
+        far = "" if leg["far_lost"] is None else f" ({leg['far_lost']})"
+        spread = "" if leg["far_jitter_ms"] is None else f" ({leg['far_jitter_ms']:.1f})"
+        trip = "-" if leg["rtt_ms"] is None else f"{leg['rtt_ms']:.0f}"
+        score = "-" if leg["mos"] is None else f"{leg['mos']:.2f}"
+        far_score = "" if leg["far_mos"] is None else f" ({leg['far_mos']:.2f})"
+        lines.append(
+            f"{leg['peer']} {leg['codec'] or '-'}: received {leg['packets_received']},"
+            f" sent {leg['packets_sent']}, lost {leg['packets_lost']}{far},"
+            f" jitter {leg['jitter_ms'] or 0:.1f}{spread} ms, round trip {trip} ms,"
+            f" MOS {score}{far_score}{', live' if leg['live'] else ''}"
+        )
     return "\n".join(lines)
 
 

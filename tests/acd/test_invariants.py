@@ -76,6 +76,8 @@ class AnyCommands(RuleBasedStateMachine):
                     self.open.add(event.interaction)
                 case e.InteractionLeft() | e.InteractionHandled():
                     self.open.remove(event.interaction)
+                case e.InteractionTaken():
+                    self.open.add(event.interaction)  # who had it has handled it; it goes on
                 case e.Reserved():
                     assert event.reservation not in self.reserved
                     offer = (event.agent, event.interaction)
@@ -260,6 +262,11 @@ class AnyCommands(RuleBasedStateMachine):
     def interaction_command(self, number: int, kind: type) -> None:
         for interaction in sorted(self.open)[number : number + 1]:
             self.do(kind(interaction))
+
+    @rule(number=st.integers(0, 5), agent=AGENTS)
+    def take_over(self, number: int, agent: str) -> None:
+        for interaction in sorted(self.open)[number : number + 1]:
+            self.do(c.TakeOver(interaction, agent))
 
     @rule(number=st.integers(0, 5), queue=QUEUES, priority=st.integers(-5, 20))
     def move_or_prioritise(self, number: int, queue: str, priority: int) -> None:

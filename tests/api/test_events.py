@@ -355,3 +355,19 @@ async def test_who_is_no_agent_any_more_hears_nothing_of_him(api: Served) -> Non
         reply = await root.patch("/api/v1/accounts/agent", json={"agent": "kim"})
         assert reply.status_code == 200
         assert (await one.next("dropped"))["reason"] == "signed-out"
+
+
+async def test_a_message_to_all_reaches_who_has_only_his_own_events(api: Served) -> None:
+    agent = await api.token("agent")
+    mine = {"Authorization": agent.headers["Authorization"]}
+    supervisor = await api.token("supervisor")
+    async with listen(api, additional_headers=mine) as one, listen(api, "?queue=support") as other:
+        problem(await agent.post("/api/v1/messages", json={"text": "x"}), 403)
+        problem(await supervisor.post("/api/v1/messages", json={"text": ""}), 422)
+        reply = await supervisor.post("/api/v1/messages", json={"text": "back in 5 minutes"})
+        assert reply.status_code == 204, reply.text
+        for reader in (one, other):
+            (event,) = await reader.events(1)
+            assert (event["type"], event["account"]) == ("MessageSent", "supervisor")
+            assert event["text"] == "back in 5 minutes"
+    assert "message.send" in [entry.action for entry in await api.audit()]

@@ -102,6 +102,8 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
+_PARTS = 3
+"""So that several processes share the operations."""
 _NOT_AGAIN = {"sessions.sign_in", "sessions.set_up"}
 """These are slowed down on purpose after some failures."""
 
@@ -140,8 +142,9 @@ class _Background:
         self._thread.join(30)
 
 
+@pytest.mark.parametrize("part", range(_PARTS))
 def test_whatever_schemathesis_sends_is_answered_as_the_document_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
     # It puts a printer in the place of hypothesis's that prints nothing: not for other tests.
     printer = vars(core)["RepresentationPrinter"]
@@ -151,7 +154,9 @@ def test_whatever_schemathesis_sends_is_answered_as_the_document_says(
         schema.config.update(base_url=background.url)
         tried = 0
         statuses: set[int] = set()
-        for result in schema.get_all_operations():
+        for number, result in enumerate(schema.get_all_operations()):
+            if number % _PARTS != part:
+                continue
             operation: Any = result.ok()  # type: ignore[union-attr]  # else it has none, and fails
             name = str(operation.definition.raw["operationId"])
             if name.replace("_", ".", 1) in _NOT_AGAIN:
@@ -171,7 +176,7 @@ def test_whatever_schemathesis_sends_is_answered_as_the_document_says(
             for mode in schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE:
                 with contextlib.suppress(Unsatisfiable):  # nothing in it can be wrong
                     _given(operation, mode, run)()
-        assert tried > 300
+        assert tried > 100
         assert {200, 404, 422} <= statuses
     assert background.errors == 0
 

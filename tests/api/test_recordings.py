@@ -16,6 +16,7 @@ import pytest
 
 from cicswitch.api.ranges import wanted
 from cicswitch.calls import events as ev
+from cicswitch.client import ApiProblem, Client, NotFoundProblem
 from cicswitch.core.errors import ResourceError
 from tests.api.served import Served, problem, served
 from tests.support.phone import phone
@@ -138,6 +139,31 @@ async def test_parts_of_it_are_given_out(api: Served, tmp_path: Path) -> None:
     reply = await client.get(where, headers={"If-None-Match": tag})
     assert (reply.status_code, reply.content) == (304, b"")
     assert reply.headers.get_list("etag") == [tag]
+
+
+async def test_the_client_finds_hears_and_removes_it(api: Served, tmp_path: Path) -> None:
+    ended = await talk(api, tmp_path)
+    whole = Path(ended.path).read_bytes()
+    asking = await api.token("administrator")
+    secret = str(asking.headers["Authorization"]).removeprefix("Bearer ")
+    async with Client(api.url, token=secret) as one:
+        (found,) = [each async for each in one.recordings(agent="kim", kind="recording")]
+        assert (found.recording, found.size) == (ended.recording, len(whole))
+        assert [each async for each in one.recordings(until=found.started_at)] == []
+        assert await one.audio(found.recording) == whole
+        assert await one.audio(found.recording, 44, 144) == whole[44:144]
+        assert await one.audio(found.recording, len(whole) - 10) == whole[-10:]
+        with pytest.raises(ApiProblem) as caught:
+            await one.audio(found.recording, len(whole))
+        assert caught.value.status == 416
+        with pytest.raises(ValueError, match="no bytes"):
+            await one.audio(found.recording, 5, 5)
+        drawn = await one.waveform(found.recording, 20)
+        assert [len(channel) for channel in drawn.channels] == [20, 20]
+        await one.remove_recording(found.recording, tag=await one.recording(found.recording))
+        with pytest.raises(NotFoundProblem):
+            await one.audio(found.recording)
+    assert not Path(ended.path).exists()
 
 
 def test_a_part_of_nothing_is_none() -> None:

@@ -369,4 +369,7 @@ async def test_the_trace_of_a_call_is_there_while_it_lives_and_after(p: Parties)
     after = (await get(p, f"/calls/{name}/trace"))["steps"]
     assert [step["line"] for step in after[: len(live)]] == [step["line"] for step in live]
     assert any(step["line"].startswith("BYE") for step in after)
+    (leg,) = (await get(p, f"/calls/{name}/trace"))["legs"]
+    assert (leg["live"], leg["packets_received"], leg["mos"]) == (False, 0, None)
+    assert leg["packets_sent"] > 0
     problem(await p.root.get("/api/v1/calls/none/trace"), 404)

@@ -41,7 +41,27 @@ _BODIES = {
     "/api/v1/agents/{agent}/skills": {"skills": {"korean": 1}},
     "/api/v1/interactions/{interaction}/move": {"queue": "korean"},
     "/api/v1/interactions/{interaction}/prioritise": {"priority": 1},
+    "/api/v1/interactions/{interaction}/transfer": {"to": "1001"},
+    "/api/v1/interactions/{interaction}/consult": {"to": "1001"},
+    "/api/v1/interactions/{interaction}/conference": {},
+    "/api/v1/interactions/{interaction}/monitor": {"device": "1001"},
+    "/api/v1/interactions/{interaction}/take-over": {},
+    "/api/v1/interactions/{interaction}/help": {},
+    "/api/v1/interactions/{interaction}/note": {"text": "x"},
+    "/api/v1/interactions/{interaction}/announce": {"prompt": "x"},
+    "/api/v1/conversations/{conversation}/messages": {"text": "x"},
+    "/api/v1/conversations/{conversation}/read": {"seq": 1},
+    "/api/v1/tasks": {"channel": "x", "subject": "x"},
+    "/api/v1/faxes": {"to": "1", "text": "x"},
+    "/api/v1/messages": {"text": "x"},
+    "/api/v1/chat/messages": {"to": "supervisors", "text": "x", "id": "12345678"},
+    "/api/v1/chat/read": {"to": "supervisors", "seq": 0},
+    "/api/v1/prompts/{language}/{prompt}": {"wav": ""},
+    "/api/v1/prompts/{language}/{prompt}/speak": {"text": " "},
     "/api/v1/configuration/check": {"text": ""},
+    "/api/v1/configuration/documents": {"document": "x"},
+    "/api/v1/configuration/documents/{document}": {"text": ""},
+    "/api/v1/configuration/documents/{document}/check": {"text": ""},
 }
 
 
@@ -50,9 +70,25 @@ def of(each: Endpoint) -> tuple[str, str, dict[str, object] | None]:
     for name, value in (
         *(("{agent}", "lee"), ("{queue}", "support"), ("{account}", "planner")),
         *(("{token}", "none"), ("{session}", "none"), ("{interaction}", "none")),
+        *(("{party}", "none"), ("{number}", "2001")),
+        *(("{conversation}", "none"), ("{message}", "none")),
+        *(("{party}", "none"), ("{alert}", "none"), ("{number}", "2001")),
+        *(
+            ("{party}", "none"),
+            ("{alert}", "none"),
+            ("{language}", "en"),
+            ("{prompt}", "none"),
+            ("{number}", "2001"),
+        ),
+        *(("{fax}", "none"), ("{page}", "1")),
         *(("{callback}", "none"), ("{call}", "none"), ("{trunk}", "none"), ("{recording}", "none")),
     ):
         path = path.replace(name, value)
+    path = path.replace("{digest}", "0" * 64)
+    if each.path.endswith("/faxes/documents"):
+        path += "?name=x"
+    if each.path.endswith("/attachments"):
+        path += "?conversation=none&name=x"
     body = _BODIES.get(each.path) if each.body is not None else None
     return each.method, path, body  # type: ignore[return-value]  # values are of all kinds
 
@@ -65,6 +101,8 @@ async def test_a_role_gets_what_the_table_gives_it_and_no_more(api: Served, role
             continue
         allowed = not each.scopes or bool(ROLE_SCOPES[role].intersection(each.scopes))
         method, path, body = of(each)
+        if each.name == "customers.history" and role == "agent":
+            continue  # only while he has this customer: test_customers
         reply = await client.request(method, path, json=body)
         assert reply.status_code < 500, (each.name, reply.text)
         assert reply.status_code != 401, each.name

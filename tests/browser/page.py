@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import struct
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.api.served import PASSWORD, Served
 
-__all__ = ["Screen", "chromium", "needs_chromium", "screen"]
+__all__ = ["Screen", "chromium", "needs_chromium", "picture", "screen"]
 
 PROGRAM = shutil.which("chromium") or ""
 needs_chromium = pytest.mark.skipif(not PROGRAM, reason="Chromium is not installed")
@@ -69,4 +71,21 @@ async def screen(api: Served, **more: str) -> AsyncIterator[Screen]:
         context = await browser.new_context(locale="en-GB", **more)  # type: ignore[arg-type]  # options
         made = Screen(await context.new_page(), api.url)
         yield made
-        assert not made.wrong
+        assert not made.wrong, made.wrong
+
+
+def picture() -> bytes:
+    """A small PNG that Chromium can show."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(b"\0" + bytes((x * 3 % 256, 90, 160)) * 80 for x in range(60))
+    head = struct.pack(">IIBBBBB", 80, 60, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

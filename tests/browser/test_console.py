@@ -12,6 +12,7 @@ from playwright.async_api import expect
 
 from cicswitch.acd import commands as acd
 from cicswitch.acd.agent import AgentState
+from cicswitch.api.snapshot import quality_of
 from cicswitch.web import Web
 from tests.api.served import CHEAP, PASSWORD, served
 from tests.browser.page import needs_chromium, screen
@@ -20,8 +21,9 @@ from tests.support.phone import phone
 pytestmark = needs_chromium
 PAGES = (
     *("", "queues/support", "agents", "interactions", "callbacks", "reports", "trunks"),
-    *("configuration", "accounts", "audit", "me"),
+    *("recordings", "configuration", "accounts", "audit", "me", "desk", "alerts", "prompts"),
 )
+NARROW = {"width": 390, "height": 844}
 
 
 async def test_the_first_administrator_sets_the_switch_up(tmp_path: Path) -> None:
@@ -61,8 +63,13 @@ async def test_a_supervisor_sees_who_waits_asks_why_moves_and_ends_him(tmp_path:
             await page.keyboard.press("Escape")
             await expect(dialog).not_to_be_visible()
             await expect(waits.get_by_role("button", name="Why?")).to_be_focused()
+            (name,) = c.switch.conductor.calls
+            await c.until(lambda: quality_of(c.switch, name))  # the first report by RTCP
             await waits.get_by_role("button", name="SIP messages").click()
             await expect(dialog).to_contain_text("INVITE")
+            sound = dialog.get_by_role("table", name="Sound of each leg").get_by_role("row").nth(1)
+            await expect(sound).to_contain_text("PCM")
+            await expect(sound).to_contain_text("4.4")
             await page.keyboard.press("Escape")
             await waits.get_by_role("button", name="Move").click()
             await dialog.get_by_label("Move to queue").select_option("korean")
@@ -198,7 +205,9 @@ async def test_an_administrator_makes_accounts_and_tokens_and_checks_a_configura
         assert (await client.get("/api/v1/agents")).status_code == 403
         await page.keyboard.press("Escape")
         await at.go("configuration")
-        await page.locator("#candidate").fill('dialplans = []\n[queue.support]\nring_s = "long"\n')
+        await page.get_by_label("Text of").fill(
+            'dialplans = []\n[queue.support]\nring_s = "long"\n'
+        )
         await page.get_by_role("button", name="Check", exact=True).click()
         await expect(page.locator(".finding").first).to_contain_text("Line 3")
         await expect(page.locator(".finding pre").first).to_have_text('ring_s = "long"')
@@ -239,6 +248,12 @@ async def test_every_page_is_accessible(tmp_path: Path, scheme: str) -> None:
             await expect(at.page.get_by_role("heading").first).to_be_visible()
             await expect(at.page.get_by_text("Loading …")).to_have_count(0)
             found.append((place, await axe.run(at.page)))
+            wide = at.page.viewport_size
+            await at.page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # a ViewportSize
+            found.append((f"{place}, narrow", await axe.run(at.page)))
+            across = await at.page.evaluate("document.scrollingElement.scrollWidth")
+            assert across <= NARROW["width"], f"{place} is {across} pixels wide"
+            await at.page.set_viewport_size(wide)  # type: ignore[arg-type]  # it has one
         wrong = [
             f"{place}: {each['id']} {each['nodes'][0]['html'][:200]}"
             for place, results in found

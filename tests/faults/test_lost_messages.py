@@ -130,6 +130,8 @@ async def test_any_one_message_of_a_call_may_be_lost(
     near, far = free_port(), free_port()
     calls = len(of_customer) + len(of_agent)
     extra = f"""
+[sip]
+max_loop_lag_ms = 10000
 [trunk.near]
 address = "udp:127.0.0.4:{near}"
 options_s = 0

@@ -36,6 +36,7 @@ async def test_the_embedding_example_brings_a_caller_to_an_agent(tmp_path: Path)
         media=rtp_ports(),
         ring_s=20,
         wrap_up_s=0,
+        sounds="",
         extra="",
     )
     (tmp_path / "cicswitch.toml").write_text(text)

@@ -31,6 +31,7 @@ def configure(folder: Path, port: int, http: int, extra: str = "", plan: str = P
         media=rtp_ports(),
         ring_s=20,
         wrap_up_s=0,
+        sounds="",
         extra=extra,
     )
     (folder / "plan.toml").write_text(plan)

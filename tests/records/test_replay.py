@@ -10,9 +10,11 @@ import pytest
 from cicswitch.acd import commands as c
 from cicswitch.acd import events as e
 from cicswitch.acd.engine import Engine
+from cicswitch.calls import events as call_events
 from cicswitch.calls.events import SwitchStarted, SwitchStopped
+from cicswitch.contacts import events as contact_events
 from cicswitch.core.errors import CommandError
-from cicswitch.records.journal import Event, decode_batch, encode_batch
+from cicswitch.records.journal import KINDS, Event, decode_batch, encode_batch
 from cicswitch.records.replay import replay
 
 
@@ -87,3 +89,12 @@ def test_what_a_crash_cut_off_is_the_tail_and_each_run_stands_alone() -> None:
     assert 0 < first.tail < 30
     assert second.same
     assert second.tail == 0
+
+
+def test_every_event_has_a_place_in_the_journal() -> None:
+    """What is written and cannot be read again keeps the switch from starting."""
+    for module in (call_events, contact_events):
+        for name in module.__all__:
+            kind = getattr(module, name)
+            if isinstance(kind, type) and kind is not call_events.LegDigit:
+                assert KINDS.get(name) is kind, name

@@ -139,6 +139,22 @@ def test_any_display_name_survives_quoting(display: str) -> None:
     assert find_tag(text) == "1"
 
 
+@pytest.mark.parametrize(
+    "piece", [b"\n", b"\r", b"\nRoute: <sip:evil@10.0.0.9>", b"\r\r\n", b"\n\r"]
+)
+@pytest.mark.parametrize("place", [b"Hello", b"sip:a@10.0.0.1", b"INVITE sip"])
+def test_a_cr_or_lf_that_stands_alone_is_refused(piece: bytes, place: bytes) -> None:
+    message = (
+        b"INVITE sip:a@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5080;branch=z9hG4bKa\r\n"
+        b"From: <sip:b@10.0.0.9>;tag=1\r\nTo: <sip:a@10.0.0.1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+        b"Max-Forwards: 70\r\nSubject: Hello\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert parse(message).get("Subject") == "Hello"
+    with pytest.raises(ParseError) as caught:
+        parse(message.replace(place, place[:3] + piece + place[3:], 1))
+    assert caught.value.status in (400, 0)
+
+
 def test_no_header_can_be_injected() -> None:
     assert header_lines([("X", "a\r\nEvil: b")]) == "X: a Evil: b\r\n"
 

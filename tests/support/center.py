@@ -204,6 +204,7 @@ async def center(
     plan: str = PLAN,
     ipv6: bool = False,
     functions: dict[str, Any] | None = None,
+    sounds: str = "",
     **more: Any,
 ) -> AsyncIterator[Center]:
     """A switch with the configuration above in a folder of its own."""
@@ -219,7 +220,7 @@ async def center(
             ring_s=ring_s,
             wrap_up_s=wrap_up_s,
             extra=extra,
-        )
+        ).replace("[store]", f"{sounds}\n[store]")
     )
     async with daemon.Switch(folder / "cicswitch.toml", functions=functions, **more) as switch:
         yield Center(switch, folder, port)

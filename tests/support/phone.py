@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
-from tests.support.ports import free_port
+from tests.support.ports import WORKER, free_port
 
-_rtp = count(4000, 200)
+_FIRST_RTP = 4000 + WORKER % 4 * 1500
+_rtp = count()
+"""Each phone takes 200 ports; seven at a time have their own, below those of `ports`."""
 
 
 class Phone:
@@ -76,7 +78,8 @@ async def phone(
     """A phone, ready and (unless told otherwise) registered, as device `user`."""
     bind = "::1" if server.startswith("[") else "127.0.0.1"
     arguments = ["--server", server, "--user", user, "--port", str(free_port(bind)), "--bind", bind]
-    arguments += ["--password", f"phone-{user}", "--rtp-port", str(next(_rtp)), *options]
+    rtp = _FIRST_RTP + next(_rtp) % 7 * 200
+    arguments += ["--password", f"phone-{user}", "--rtp-port", str(rtp), *options]
     if register:
         arguments.append("--register")
     process = await asyncio.create_subprocess_exec(

@@ -108,7 +108,7 @@ class Wire(asyncio.DatagramProtocol):
         self.send(
             f"{method} sip:x@127.0.0.1 SIP/2.0\n{lines}\nMax-Forwards: 70\nCSeq: {cseq} {method}\n"
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bKd{next(_serial)};rport\n"
-            f"{headers}Content-Length: {len(body)}\n\n{body}"
+            f"{headers}Content-Length: {len(body.replace(chr(10), '  '))}\n\n{body}"
         )
 
     def press(self, ok: str, digit: str) -> None:

@@ -178,6 +178,26 @@ class Directory:
         session, secret = await self.run(self.file.sessions.add, actor, now, self.session_s, client)
         return session, account, secret
 
+    async def admit(
+        self,
+        actor: Actor,
+        account: Account,
+        changes: dict[str, Any],
+        client: str,
+        now: float,
+        *,
+        make: bool,
+    ) -> tuple[Session, Account, str] | None:
+        """A session for whom somebody else answers, as `sign_in` gives; None: no such account,
+        or it is disabled. `changes`: what of it is to be as he says. Raises `Conflict`,
+        `CommandError`."""
+        known = self.file.people.known
+        found = await self.run(known, actor, now, account, changes, make=make)
+        if found is None or found.disabled:
+            return None
+        session, secret = await self.run(self.file.sessions.add, actor, now, self.session_s, client)
+        return session, found, secret
+
     async def is_password(self, name: str, password: str, address: str, now: float) -> bool:
         """Whether it is the account's password: for who changes it. Raises `TooOften`."""
         self._count(self._of_account, name, now)

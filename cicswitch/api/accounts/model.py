@@ -37,7 +37,8 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A sign-in by password. It ends when it was idle too long, and in any case at `expires_at`."""
+    """A sign-in by password or at a provider. It ends when it was idle too long, and in any case at
+    `expires_at`."""
 
     id: str
     account: str
@@ -65,7 +66,7 @@ class Token(Struct, frozen=True, kw_only=True):
 
 class Actor(Struct, frozen=True):
     """Who changes something, by what, and from where: `session`, `token ID`, `setup`,
-    `command-line`."""
+    `oidc NAME`, `command-line`."""
 
     who: str
     via: str

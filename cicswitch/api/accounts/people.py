@@ -90,6 +90,19 @@ class People:
             self._db.note(actor, now, "account.add", account.name, None, _shown(account))
         return account
 
+    def known(
+        self, actor: Actor, now: float, account: Account, changes: dict[str, Any], *, make: bool
+    ) -> Account | None:
+        """An account for whom somebody else answers, as he says that it is; None: there is none.
+
+        With `make` it is made then, without a password. Raises as `add` and `change`.
+        """
+        try:
+            before = self.find(account.name)
+        except NotFound:
+            return self.add(actor, now, account, "") if make else None
+        return before if before.disabled else self.change(actor, now, before.name, changes)
+
     def change(
         self, actor: Actor, now: float, name: str, changes: dict[str, Any], version: int = 0
     ) -> Account:

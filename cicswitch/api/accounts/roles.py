@@ -15,9 +15,14 @@ SCOPES = {
     "agents:write": "act for any agent; change skills",
     "agents:self": "see one's own agent and act for it",
     "interactions:read": "all interactions, waiting and in progress",
-    "interactions:write": "move, prioritise and end interactions",
-    "interactions:self": "see and end the interactions of one's own agent",
+    "interactions:write": "move, prioritise, steer and end interactions",
+    "interactions:self": "see, steer and end the interactions of one's own agent",
+    "interactions:monitor": "listen in on calls",
+    "interactions:join": "whisper, barge in on calls, and take them over",
+    "contacts:write": "hand in contacts of other systems; upload files for any conversation",
     "explain:read": "why an interaction waits, why an agent gets what he gets",
+    "alerts:read": "alerts on thresholds",
+    "alerts:write": "acknowledge them",
     "callbacks:read": "who is to be called back",
     "callbacks:write": "cancel callbacks",
     "calls:read": "the SIP trace of a call",
@@ -27,11 +32,15 @@ SCOPES = {
     "recordings:listen": "listen to them",
     "recordings:self": "see and listen to those of one's own agent",
     "recordings:write": "remove them",
+    "prompts:read": "prompts: a list of them, listen to them",
+    "prompts:write": "make, replace and remove them",
     "reports:read": "figures of queues, agents and segments",
     "events:read": "the stream of events",
     "events:self": "those of one's own agent",
-    "config:read": "the configuration, without its secrets; checking one",
-    "config:write": "reload the configuration",
+    "chat:self": "write to colleagues and read what concerns oneself",
+    "config:read": "the configuration, without its secrets; webhooks and how they do",
+    "config:write": "check and reload the configuration; test and enable webhooks",
+    "config:edit": "read and change the files of the configuration, secrets too",
     "tokens:write": "API tokens of one's own",
     "accounts:read": "all accounts with their sessions and tokens",
     "accounts:write": "make, change and remove accounts; end sessions, revoke tokens",
@@ -41,17 +50,20 @@ SCOPES = {
 
 _AGENT = {
     *("agents:self", "interactions:self", "events:self", "recordings:self"),
-    *("queues:read", "codes:read", "tokens:write"),
+    *("queues:read", "codes:read", "tokens:write", "chat:self"),
 }
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
+_PLANNER |= {"chat:self"}
 _QUALITY = _PLANNER | {
     *("interactions:read", "calls:read", "recordings:read", "recordings:listen"),
+    "interactions:monitor",
 }
 _SUPERVISOR = (
     _AGENT
     | _QUALITY
     | {"agents:write", "interactions:write", "explain:read", "trunks:read", "events:read"}
-    | {"callbacks:read", "callbacks:write"}
+    | {"callbacks:read", "callbacks:write", "interactions:join", "contacts:write"}
+    | {"alerts:read", "alerts:write", "prompts:read"}
 )
 
 ROLE_SCOPES: dict[Role, frozenset[str]] = {

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
 from cicswitch.api.accounts.model import Account, Session
 from cicswitch.api.accounts.passwords import acceptable
 from cicswitch.api.accounts.people import valid_name
-from cicswitch.api.accounts.roles import Role
 from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page, Paging, key_of, whole
 from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.shapes.accounts import AccountChange, NewAccount, PasswordGiven
 
 __all__ = ["AccountChange", "NewAccount", "PasswordGiven"]
-
-
-class NewAccount(Struct, frozen=True, forbid_unknown_fields=True):
-    """An account to be made."""
-
-    name: str
-    password: str
-    role: Role
-    display_name: str = ""
-    agent: str = ""
-
-
-class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be otherwise; what is left out stays."""
-
-    display_name: str | UnsetType = UNSET
-    role: Role | UnsetType = UNSET
-    agent: str | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
-
-
-class PasswordGiven(Struct, frozen=True, forbid_unknown_fields=True):
-    """A password for somebody else."""
-
-    password: str
 
 
 @endpoint("GET", "/accounts", scopes="accounts:read")

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from msgspec import Meta, Struct
+import time
+from typing import Any
 
 from cicswitch.acd import commands as acd
-from cicswitch.acd.agent import Agent
-from cicswitch.acd.explain import AgentExplained, of_agent
+from cicswitch.acd.agent import Agent, AgentState
+from cicswitch.acd.explain import of_agent
 from cicswitch.acd.explain_text import text
+from cicswitch.acd.interaction import AssignmentState
 from cicswitch.api.endpoint import Ask, endpoint
-from cicswitch.api.paging import Page, Paging, page_of
+from cicswitch.api.paging import Page, page_of
 from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.shapes.agents import (
+    AgentQuery,
+    AgentSkills,
+    AgentToday,
+    AgentView,
+    ExplainedAgent,
+    Language,
+    PauseCode,
+    WrapUpCode,
+)
 from cicswitch.core.errors import NotFound
+from cicswitch.records.report import agent_figures
+from cicswitch.records.rows import AgentSegment
 
 __all__ = [
     "AgentQuery",
     "AgentSkills",
+    "AgentToday",
     "AgentView",
     "ExplainedAgent",
     "Language",
@@ -25,71 +38,8 @@ __all__ = [
     "WrapUpCode",
 ]
 
-Level = Annotated[int, Meta(ge=1, le=100)]
 _SEE = ("agents:read", "agents:self")
 _ACT = ("agents:write", "agents:self")
-
-
-class AgentView(Struct, frozen=True, kw_only=True):
-    """An agent as he is now."""
-
-    agent: str
-    name: str
-    state: str
-    since: float
-    """When this state began."""
-    code: str
-    """The pause code, or why he does not respond."""
-    then: str
-    """What is to come after the work in hand: `sign-out`, `pause`, or nothing."""
-    interaction: str
-    queue: str
-    in_hand: dict[str, int]
-    """Interactions in hand by medium."""
-    device: str
-
-
-class AgentQuery(Paging, frozen=True, kw_only=True):
-    """Which agents."""
-
-    state: str = ""
-
-
-class PauseCode(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why he pauses: a code of the configuration, or none."""
-
-    code: str = ""
-
-
-class WrapUpCode(Struct, frozen=True, forbid_unknown_fields=True):
-    """What came of it: a wrap-up code of the configuration."""
-
-    code: str
-    interaction: str = ""
-    """Empty: the only one that is wrapped up."""
-    done: bool = True
-    """The wrap-up is over."""
-
-
-class AgentSkills(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an agent can do and how well, and how gladly: 1 to 100."""
-
-    skills: dict[str, Level]
-    desire: dict[str, Level] = {}
-
-
-class ExplainedAgent(Struct, frozen=True):
-    """Why an agent gets what he gets, in sentences and as values."""
-
-    text: list[str]
-    explained: AgentExplained
-
-
-class Language(Struct, frozen=True):
-    """The language of sentences."""
-
-    language: str = ""
-    """`en` or `ko`; empty: by Accept-Language."""
 
 
 @endpoint("GET", "/agents", scopes="agents:read")
@@ -111,6 +61,44 @@ async def agent(ask: Ask, agent: str) -> AgentView:
     """An agent."""
     ask.only_own(agent, "agents:read")
     return _view(ask, _agent(ask, agent))
+
+
+@endpoint("GET", "/agents/{agent}/today", scopes=_SEE)
+async def today(ask: Ask, agent: str) -> AgentToday:
+    """An agent's figures since midnight where the switch runs.
+
+    What is handled counts when its wrap-up is over; the state that he is in counts up to now.
+    """
+    ask.only_own(agent, "agents:read")
+    found = _agent(ask, agent)
+    now = ask.api.switch.clock.now()
+    since = midnight(now)
+    running = AgentSegment(agent, found.state.word, found.since, now, found.code)
+    segments, handled = await ask.api.sources.customers.agent_day(agent, since)
+    if found.state is not AgentState.OFFLINE:
+        segments = [each for each in segments if each.started_at < running.started_at]
+        segments.append(running)
+    figures = agent_figures(segments, handled, [], (since, now))
+    mine = figures[0] if figures else None
+    return AgentToday(
+        agent=agent,
+        since=since,
+        at=round(now, 3),
+        handled=len(handled),
+        missed=mine.rona if mine is not None else 0,
+        talk_s=round(sum(each.talk_s for each in handled), 1),
+        hold_s=round(sum(each.hold_s for each in handled), 1),
+        wrap_up_s=round(sum(each.acw_s for each in handled), 1),
+        aht_s=mine.aht_s if mine is not None else None,
+        occupancy=mine.occupancy if mine is not None else None,
+        signed_in_s=round(mine.signed_in_s, 1) if mine is not None else 0.0,
+    )
+
+
+def midnight(now: float) -> float:
+    """When the day began where the switch runs."""
+    day = time.localtime(now)
+    return time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 0, 0, 0, 0, 0, -1))
 
 
 @endpoint("POST", "/agents/{agent}/sign-in", scopes=_ACT, tagged=True, errors=(412,))
@@ -223,7 +211,15 @@ def _view(ask: Ask, agent: Agent) -> AgentView:
         queue=agent.queue,
         in_hand={medium: count for medium, count in agent.load.items() if count},
         device=config.device if config is not None else "",
+        deadline=_deadline(agent),
     )
+
+
+def _deadline(agent: Agent) -> float | None:
+    for assignment in agent.work.values():
+        if assignment.state is AssignmentState.ALERTING and assignment.timer is not None:
+            return round(assignment.timer.due, 3)
+    return None
 
 
 def _skills(agent: Agent) -> AgentSkills:

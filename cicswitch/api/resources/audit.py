@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from cicswitch.api.accounts.model import AuditEntry
 from cicswitch.api.endpoint import Ask, endpoint
-from cicswitch.api.paging import Page, Paging, key_of, whole
+from cicswitch.api.paging import Page, key_of, whole
 from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.shapes.audit import AuditQuery
 
 __all__ = ["AuditQuery"]
-
-
-class AuditQuery(Paging, frozen=True, kw_only=True):
-    """Which entries."""
-
-    order: Literal["oldest", "newest"] = "oldest"
-    """What comes first."""
-    who: str = ""
-    action: str = ""
-    target: str = ""
 
 
 @endpoint("GET", "/audit", scopes="audit:read")

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
-
 from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page, Paging, page_of
+from cicswitch.api.shapes.callbacks import CallbackView
 from cicswitch.core.errors import NotFound
 from cicswitch.switch.callbacks import Promise
 
 __all__ = ["CallbackView"]
-
-
-class CallbackView(Struct, frozen=True, kw_only=True):
-    """A promise to call somebody back."""
-
-    interaction: str
-    queue: str
-    number: str
-    state: str
-    """`waiting`, `dialling`, or `on the line`."""
-    queued_at: float
-    attempts: int
-    not_before: float
-    """0: as soon as an agent is expected to be free."""
-    expires_at: float
-    """0: never."""
-    position: int | None = None
-    """The place in line, where a single one is asked for."""
 
 
 @endpoint("GET", "/callbacks", scopes="callbacks:read")

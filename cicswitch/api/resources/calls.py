@@ -4,38 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
-
 from cicswitch.api.endpoint import Ask, endpoint
+from cicswitch.api.shapes.calls import LegQuality, SipStep, Trace
 
-__all__ = ["SipStep", "Trace"]
-
-
-class SipStep(Struct, frozen=True, kw_only=True):
-    """A SIP message. Headers and bodies are not kept."""
-
-    leg: str
-    at: float
-    direction: str
-    """`in` or `out`."""
-    peer: str
-    line: str
-    cseq: str
-    sdp: bool
-
-
-class Trace(Struct, frozen=True):
-    """The messages of a call, in the order of time."""
-
-    call: str
-    steps: list[SipStep]
+__all__ = ["LegQuality", "SipStep", "Trace"]
 
 
 @endpoint("GET", "/calls/{call}/trace", scopes="calls:read")
 async def trace(ask: Ask, call: str) -> Trace:
-    """The SIP messages of a call that is live or ended: by interaction, leg or Call-ID.
+    """The SIP messages of a call, and how its legs sound: by interaction, leg or Call-ID.
 
-    They are kept for `store.trace_hours`.
+    It may be live or ended. Messages are kept for `store.trace_hours`.
     """
     steps: list[dict[str, Any]] = await ask.api.sources.trace(call)
-    return Trace(call, [SipStep(**step) for step in steps])
+    legs: list[dict[str, Any]] = await ask.api.sources.quality(call)
+    return Trace(
+        call,
+        [SipStep(**step) for step in steps],
+        [LegQuality(**leg) for leg in legs],
+    )

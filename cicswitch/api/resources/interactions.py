@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Annotated
-
-from msgspec import Meta, Struct
 
 from cicswitch.acd import commands as acd
-from cicswitch.acd.explain import InteractionExplained, of_interaction
+from cicswitch.acd.explain import of_interaction
 from cicswitch.acd.explain_text import text
-from cicswitch.acd.interaction import Interaction
 from cicswitch.api.endpoint import Ask, endpoint
-from cicswitch.api.paging import Page, Paging, page_of
+from cicswitch.api.paging import Page, page_of
 from cicswitch.api.resources.agents import Language, spoken
-from cicswitch.calls.call import Call
+from cicswitch.api.shapes.interactions import (
+    ExplainedInteraction,
+    InteractionQuery,
+    InteractionView,
+    MoveTo,
+    PartyView,
+    Placed,
+    Priority,
+)
+from cicswitch.api.views import interaction_view
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import Conflict, NotFound
 
@@ -24,8 +29,11 @@ __all__ = [
     "InteractionQuery",
     "InteractionView",
     "MoveTo",
+    "PartyView",
     "Placed",
     "Priority",
+    "found",
+    "view_of",
 ]
 
 _LONG_S = 0.005
@@ -33,93 +41,39 @@ _SEE = ("interactions:read", "interactions:self")
 _END = ("interactions:write", "interactions:self")
 
 
-class InteractionView(Struct, frozen=True, kw_only=True):
-    """An interaction as it is now."""
-
-    interaction: str
-    medium: str
-    state: str
-    """In the ACD: `waiting`, `away` (to be called back), `reserved` (offered to an agent),
-    `connected`, `held`. A call that is not: what it is doing, `dialplan`, `voicemail` …"""
-    queue: str
-    agent: str
-    priority: int
-    """Its own: what `prioritise` sets."""
-    segment: str
-    caller: str
-    called: str
-    peer: str
-    """The trunk that it came by, or `device:NUMBER`."""
-    started_at: float | None
-    queued_at: float | None
-    """When the wait began that its place counts from."""
-    connected_at: float | None
-
-
-class InteractionQuery(Paging, frozen=True, kw_only=True):
-    """Which interactions."""
-
-    queue: str = ""
-    state: str = ""
-    agent: str = ""
-
-
-class MoveTo(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where it goes."""
-
-    queue: str
-
-
-class Priority(Struct, frozen=True, forbid_unknown_fields=True):
-    """Its own priority from now."""
-
-    priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
-
-
-class Placed(Struct, frozen=True):
-    """Where it waits now; place 0: it is offered to an agent already."""
-
-    interaction: str
-    queue: str
-    position: int
-
-
-class ExplainedInteraction(Struct, frozen=True):
-    """Why it waits and who could take it, in sentences and as values."""
-
-    text: list[str]
-    explained: InteractionExplained
-    position: int
-
-
 @endpoint("GET", "/interactions", scopes=_SEE)
 async def interactions(ask: Ask, query: InteractionQuery) -> Page[InteractionView]:
     """Interactions in the order in which they began.
 
-    With interactions:self only those that one's own agent has.
+    With interactions:self only those that one's own agent has or is offered.
     """
     switch = ask.api.switch
     calls, waiting = switch.conductor.calls, switch.engine.interactions
     own = "" if ask.may("interactions:read") else ask.account.agent or "\0"
 
     def item(name: str) -> InteractionView | None:
-        view = _view(ask, name)
-        if view is None or (own and view.agent != own):
+        view = view_of(ask, name)
+        if view is None or (own and view.agent != own and own not in _offered_to(ask, name)):
             return None
         for field in ("queue", "state", "agent"):
             wanted = getattr(query, field)
             if wanted and getattr(view, field) != wanted:
+                if field == "agent" and wanted in _offered_to(ask, name):
+                    continue
                 return None
         return view
 
-    return page_of(ask.api.interactions.of({**calls, **waiting}), query, item)
+    return page_of(
+        ask.api.interactions.of({**calls, **waiting, **switch.conductor.contacts.live}), query, item
+    )
 
 
 @endpoint("GET", "/interactions/{interaction}", scopes=_SEE, tagged=True)
 async def interaction(ask: Ask, interaction: str) -> InteractionView:
     """An interaction."""
-    view = _found(ask, interaction)
-    ask.only_own(view.agent, "interactions:read")
+    view = found(ask, interaction)
+    if ask.account.agent not in _offered_to(ask, interaction):
+        ask.only_own(view.agent, "interactions:read")
     return view
 
 
@@ -162,7 +116,7 @@ async def prioritise(ask: Ask, interaction: str, body: Priority) -> Placed:
 @endpoint("POST", "/interactions/{interaction}/hang-up", scopes=_END, errors=(409, 412))
 async def hang_up(ask: Ask, interaction: str) -> None:
     """End a call."""
-    view = _found(ask, interaction)
+    view = found(ask, interaction)
     ask.only_own(view.agent, "interactions:write")
     ask.match(view)
     conductor = ask.api.switch.conductor
@@ -175,10 +129,10 @@ async def hang_up(ask: Ask, interaction: str) -> None:
 
 async def _change(ask: Ask, name: str, action: str, command: acd.Command) -> Placed:
     switch = ask.api.switch
-    before = _found(ask, name)
+    before = found(ask, name)
     ask.match(before)
     switch.command(command)
-    after = _view(ask, name)
+    after = view_of(ask, name)
     await ask.note(action, name, _told(before), _told(after) if after is not None else None)
     queue = after.queue if after is not None else ""
     return Placed(name, queue, switch.engine.position(name))
@@ -188,37 +142,22 @@ def _told(view: InteractionView) -> dict[str, object]:
     return {key: getattr(view, key) for key in ("state", "queue", "agent", "priority")}
 
 
-def _found(ask: Ask, name: str) -> InteractionView:
-    view = _view(ask, name)
+def _offered_to(ask: Ask, name: str) -> list[str]:
+    """The agents at whom it rings, also beside others."""
+    waits = ask.api.switch.engine.interactions.get(name)
+    return [offer.agent.id for offer in waits.offers] if waits is not None else []
+
+
+def found(ask: Ask, name: str) -> InteractionView:
+    """An interaction as it is. Raises `NotFound`."""
+    view = view_of(ask, name)
     if view is None:
         raise NotFound(f'there is no interaction "{name[:80]}"')
     return view
 
 
-def _view(ask: Ask, name: str) -> InteractionView | None:
-    switch = ask.api.switch
-    call: Call | None = switch.conductor.calls.get(name)
-    found: Interaction | None = switch.engine.interactions.get(name)
-    if call is None and found is None:
-        return None
-    state = call.phase.name.lower().replace("_", "-") if call is not None else ""
-    if found is not None:
-        state = found.state.name.lower().replace("_", "-")
-    return InteractionView(
-        interaction=name,
-        medium=found.medium if found is not None else "voice",
-        state=state,
-        queue=found.queue.name if found is not None else "",
-        agent=(found.agent if found is not None else "")
-        or (call.agent if call is not None else ""),
-        priority=found.own_priority if found is not None else 0,
-        segment=found.segment if found is not None else "",
-        caller=call.caller if call is not None else "",
-        called=call.called if call is not None else "",
-        peer=call.peer if call is not None else "",
-        started_at=round(call.started_at, 3) if call is not None else None,
-        queued_at=round(found.queued_at, 3) if found is not None else None,
-        connected_at=(
-            round(found.connected_at, 3) if found is not None and found.connected_at else None
-        ),
-    )
+def view_of(ask: Ask, name: str) -> InteractionView | None:
+    """An interaction as it is, None if there is none any more; who may not see all interactions
+    is not told who listens in.
+    """
+    return interaction_view(ask.api.switch, name, hidden=not ask.may("interactions:read"))

@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from msgspec import Meta, Struct
+from typing import TYPE_CHECKING
 
 from cicswitch.api.endpoint import Answer, Ask, endpoint
-from cicswitch.api.paging import Page, Paging, cursor_of, key_of
-from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.paging import Page, cursor_of, place_of
+from cicswitch.api.problems import Problem
 from cicswitch.api.ranges import wanted as wanted_part
 from cicswitch.api.sending import Flow, room
+from cicswitch.api.shapes.recordings import (
+    RecordingQuery,
+    RecordingView,
+    VideoView,
+    Waveform,
+    WaveformQuery,
+)
 from cicswitch.records.rows import RecordingRecord
 
 if TYPE_CHECKING:
-    from cicswitch.recordings import Shape
+    from cicswitch.recordings import OpenFile, Shape
 
-__all__ = ["RecordingQuery", "RecordingView", "Waveform", "WaveformQuery"]
+__all__ = ["RecordingQuery", "RecordingView", "VideoView", "Waveform", "WaveformQuery"]
 
 _SEE = ("recordings:read", "recordings:self")
 _LISTEN = ("recordings:listen", "recordings:self")
-
-
-class RecordingView(Struct, frozen=True, kw_only=True):
-    """A recording, or a voicemail message."""
-
-    recording: str
-    interaction: str
-    kind: str
-    """`recording` or `voicemail`."""
-    started_at: float
-    duration_s: float | None
-    queue: str
-    agent: str
-    """Whose talk it is; empty for a message, and where no agent of the ACD had the call."""
-    caller: str
-    called: str
-    segment: str
-    box: str
-    """Of a message: where it lies."""
-    error: str
-    """What ended it early; empty: nothing did."""
-    gone: bool
-    """Its file is not there any more."""
-    channels: int | None
-    size: int | None
-    """Of the file, in bytes."""
-
-
-class RecordingQuery(Paging, frozen=True, kw_only=True):
-    """Which recordings."""
-
-    since: float = 0.0
-    """Begun then or later, in seconds of the epoch."""
-    until: float = 1e12
-    """Begun before."""
-    queue: str = ""
-    agent: str = ""
-    number: str = ""
-    """What the caller's or the called number begins with."""
-    segment: str = ""
-    kind: Literal["", "recording", "voicemail"] = ""
-    shortest_s: Annotated[float, Meta(ge=0)] = 0.0
-
-
-class WaveformQuery(Struct, frozen=True, kw_only=True):
-    """How fine."""
-
-    points: Annotated[int, Meta(ge=10, le=2000)] = 800
-
-
-class Waveform(Struct, frozen=True, kw_only=True):
-    """The loudest of each part, 0 to 1, by channel: the customer, and what he hears."""
-
-    duration_s: float
-    channels: list[list[float]]
 
 
 @endpoint("GET", "/recordings", scopes=_SEE)
@@ -101,7 +52,7 @@ async def recordings(ask: Ask, query: RecordingQuery) -> Page[RecordingView]:
         segment=query.segment,
         kind=query.kind,
         shortest_s=query.shortest_s,
-        before=_place(query.cursor),
+        before=place_of(query.cursor),
     )
     items = [_view(record, shape) for record, shape in found]
     return Page(items, None if after is None else cursor_of(f"{after[0]!r} {after[1]}"))
@@ -130,13 +81,39 @@ async def audio(ask: Ask, recording: str) -> Answer[Flow]:
     ask.only_own(record.agent, "recordings:listen")
     room()
     file = await ask.api.sources.recordings.open(record)
+    return await _given(ask, record, file, "audio/wav", f"{record.recording}.wav")
+
+
+@endpoint(
+    *("GET", "/recordings/{recording}/video/{side}"),
+    scopes=_LISTEN,
+    errors=(416,),
+    media_type="video/webm",
+)
+async def video(ask: Ask, recording: str, side: str) -> Answer[Flow]:
+    """The video of one side, `customer` or `agent`, a WebM file: all of it, or what Range asks for.
+
+    It has that side's sound where that was Opus. It begins `start_s` after the sound, as the
+    recording says. Who looks is in the audit log, as who listens.
+    """
+    record, _ = await ask.api.sources.recordings.find(recording)
+    ask.only_own(record.agent, "recordings:listen")
+    room()
+    file = await ask.api.sources.recordings.open_video(record, side)
+    return await _given(ask, record, file, "video/webm", f"{record.recording}.{side}.webm")
+
+
+async def _given(
+    ask: Ask, record: RecordingRecord, file: OpenFile, media_type: str, name: str
+) -> Answer[Flow]:
+    """The file, or the part of it that is asked for, noted before it is given out."""
     try:
         tag = f'"{file.modified_ns:x}-{file.size:x}"'
         headers = {
             "Accept-Ranges": "bytes",
             "ETag": tag,
             "Last-Modified": formatdate(file.modified_ns / 1e9, usegmt=True),
-            "Content-Disposition": f'inline; filename="{record.recording}.wav"',
+            "Content-Disposition": f'inline; filename="{name}"',
         }
         none = [each.strip() for each in ask.headers.get("if-none-match", "").split(",")]
         if tag in none:
@@ -147,7 +124,7 @@ async def audio(ask: Ask, recording: str) -> Answer[Flow]:
     except BaseException:
         file.close()
         raise
-    headers["Content-Type"] = "audio/wav"
+    headers["Content-Type"] = media_type
     begin, end = part or (0, file.size)
     if part is not None:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{file.size}"
@@ -169,7 +146,7 @@ async def waveform(ask: Ask, recording: str, query: WaveformQuery) -> Waveform:
 
 @endpoint("DELETE", "/recordings/{recording}", scopes="recordings:write", errors=(412,))
 async def remove(ask: Ask, recording: str) -> None:
-    """Remove its file. The record of the call stays."""
+    """Remove its files, sound and video. The record of the call stays."""
     source = ask.api.sources.recordings
     record, shape = await source.find(recording)
     ask.match(_view(record, shape))
@@ -194,27 +171,14 @@ def _told(record: RecordingRecord) -> dict[str, object]:
     return {key: getattr(record, key) for key in ("kind", "interaction", "queue", "agent")}
 
 
-def _place(cursor: str) -> tuple[float, int] | None:
-    if not cursor:
-        return None
-    at, _, number = key_of(cursor).partition(" ")
-    try:
-        place = float(at), int(number)
-        if 0 <= place[0] < 1e13 and 0 <= place[1] < 2**63:
-            return place
-    except ValueError:
-        pass
-    error = FieldError(parameter="cursor", expected="`next` of a page of this list")
-    raise Problem(422, "the cursor is none", errors=[error])
-
-
 def _view(record: RecordingRecord, shape: Shape | None) -> RecordingView:
     duration_s = record.duration_s if shape is None else shape.duration_s
     return RecordingView(
         recording=record.recording,
         interaction=record.interaction,
         kind=record.kind,
-        started_at=round(record.started_at, 3),
+        # Down, so that `since` finds it and `until` does not.
+        started_at=math.floor(record.started_at * 1000) / 1000,
         duration_s=None if duration_s is None else round(duration_s, 3),
         queue=record.queue,
         agent=record.agent,
@@ -226,6 +190,10 @@ def _view(record: RecordingRecord, shape: Shape | None) -> RecordingView:
         gone=shape is None,
         channels=None if shape is None else shape.channels,
         size=None if shape is None else shape.size,
+        videos=[
+            VideoView(side=film.side, size=film.size, start_s=film.start_s)
+            for film in (shape.videos if shape is not None else ())
+        ],
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from cicswitch.api.accounts.credentials import csrf_of
 from cicswitch.api.accounts.model import Account, Session
 from cicswitch.api.accounts.passwords import acceptable
@@ -11,35 +9,9 @@ from cicswitch.api.accounts.people import valid_name
 from cicswitch.api.endpoint import Answer, Ask, endpoint
 from cicswitch.api.problems import Problem
 from cicswitch.api.serving import cookie_of
+from cicswitch.api.shapes.sessions import SetUp, SignedIn, SignIn
 
-__all__ = ["SetUp", "SignIn", "SignedIn"]
-
-
-class SetUp(Struct, frozen=True, forbid_unknown_fields=True):
-    """The first administrator."""
-
-    code: str
-    """What `cicswitch run` has printed."""
-    name: str
-    password: str
-    display_name: str = ""
-
-
-class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A name and its password."""
-
-    name: str
-    password: str
-
-
-class SignedIn(Struct, frozen=True):
-    """Who has signed in. The cookie is in the headers."""
-
-    account: Account
-    session: Session
-    scopes: list[str]
-    csrf: str
-    """To be sent as X-CSRF-Token with what changes something."""
+__all__ = ["SetUp", "SignIn", "SignedIn", "signed_in"]
 
 
 @endpoint("POST", "/setup", scopes=None, status=201, errors=(404, 409))
@@ -65,7 +37,11 @@ async def sign_in(ask: Ask, body: SignIn) -> Answer[SignedIn]:
     )
     if found is None:
         raise Problem(401, "name or password is wrong, or the account is disabled")
-    session, account, secret = found
+    return signed_in(ask, *found)
+
+
+def signed_in(ask: Ask, session: Session, account: Account, secret: str) -> Answer[SignedIn]:
+    """The answer to who has signed in, with the cookie."""
     value = SignedIn(account, session, sorted(account.scopes), csrf_of(secret))
     seconds = int(session.expires_at - ask.now)
     return Answer(value, headers={"Set-Cookie": _cookie(ask, secret, seconds)})

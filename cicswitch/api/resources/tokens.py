@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from cicswitch.api.accounts.model import Token
 from cicswitch.api.accounts.roles import SCOPES
 from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page
 from cicswitch.api.problems import FieldError, Problem
+from cicswitch.api.shapes.tokens import NewToken, TokenMade
 
 __all__ = ["NewToken", "TokenMade"]
 
 _LONGEST_S = 10 * 365 * 86400
-
-
-class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a token is for, and what it may do."""
-
-    label: str
-    scopes: tuple[str, ...]
-    expires_at: float | None = None
-    """Seconds of the epoch; null: it does not expire."""
-
-
-class TokenMade(Struct, frozen=True):
-    """A new token. Nobody sees its secret again."""
-
-    token: Token
-    secret: str
 
 
 @endpoint("GET", "/me/tokens", scopes="tokens:write")

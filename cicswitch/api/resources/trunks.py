@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page, Paging, page_of
+from cicswitch.api.shapes.trunks import DeviceView, TrunkView
 from cicswitch.core.errors import NotFound
 
 __all__ = ["DeviceView", "TrunkView"]
-
-
-class TrunkView(Struct, frozen=True, kw_only=True):
-    """A trunk."""
-
-    trunk: str
-    up: bool
-    calls: int
-    address: str
-    at: str
-    """The address that its name stands for now."""
-    problem: str
-
-
-class DeviceView(Struct, frozen=True, kw_only=True):
-    """A phone that registers here."""
-
-    device: str
-    name: str
-    registered: bool
-    agent: str
-    """Who works at it."""
 
 
 @endpoint("GET", "/trunks", scopes="trunks:read")

@@ -49,3 +49,23 @@ export const moment = (at: number | null | undefined): string =>
         hour12: false,
       })
     : NONE;
+
+/** A day of the calendar here, so many days from today, as a field for dates has it. */
+export const day = (offset: number): string => {
+  const at = new Date(Date.now() + offset * 86_400_000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+};
+
+/** When a day begins here, in seconds of the epoch. */
+export const midnight = (date: string): string => String(new Date(`${date}T00:00:00`).getTime() / 1000);
+
+/** What is known of a customer. What an email says of itself stands at the email. */
+export const known = (of: { medium: string; context: Record<string, string> }) =>
+  Object.entries(of.context).filter(([key]) => of.medium !== "email" || !key.startsWith("mail_"));
+
+/** Bytes as people say them. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} KB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

@@ -13,7 +13,12 @@ export function t(word: Word, values: Record<string, string | number> = {}): str
 }
 
 /** A state of an agent or an interaction; the switch's own word if there is none of ours. */
-export function stateWord(state: string): string {
-  const key = `state_${state}`;
-  return key in en ? t(key as Word) : state;
+function coded(prefix: string, code: string): string {
+  const key = `${prefix}_${code}`;
+  return key in en ? t(key as Word) : code;
 }
+
+export const stateWord = (state: string): string => coded("state", state);
+export const mediumWord = (medium: string): string => coded("medium", medium);
+/** Why an offer failed, or the label of a pause. */
+export const causeWord = (cause: string): string => coded("cause", cause);

@@ -5,12 +5,14 @@
 // old are never shown as fresh.
 
 import { signal } from "@preact/signals";
+import type { ChatMessage } from "./types";
 
 export type SwitchEvent = { id: number; type: string; at: number; [key: string]: unknown };
 type Message =
   | { type: "hello"; id: number; at: number; heartbeat_s: number }
   | { type: "events"; events: SwitchEvent[] }
   | { type: "heartbeat"; id: number; at: number }
+  | { type: "chat"; messages: ChatMessage[]; missed: boolean }
   | { type: "gap"; after: number; id: number }
   | { type: "dropped"; reason: string }
   | { type: "subscribed" | "problem" };
@@ -21,6 +23,12 @@ export const freshness = signal<"live" | "stale" | "off">("off");
 export const heardAt = signal(0);
 /** What the switch's clock is ahead of this one, in seconds. */
 export const skew = signal(0);
+
+/** What colleagues have just written; `missed`: there was more. */
+export const told = signal<{ messages: ChatMessage[]; missed: boolean }>({
+  messages: [],
+  missed: false,
+});
 
 const listeners = new Set<(event: SwitchEvent) => void>();
 const renewals = new Set<() => void>();
@@ -79,6 +87,8 @@ function take(message: Message): void {
   } else if (message.type === "heartbeat") {
     last = Math.max(last, message.id);
     skew.value = message.at - Date.now() / 1000;
+  } else if (message.type === "chat") {
+    told.value = { messages: message.messages, missed: message.missed };
   } else if (message.type === "gap") {
     last = message.id;
     for (const anew of renewals) anew();

@@ -32,6 +32,8 @@ export const language = kept<Language>(
 export const theme = kept<Theme>("theme", "system");
 /** From which on a queue calls for attention. */
 export const limits = kept<Limits>("limits", { wait_s: 60, service_level: 0.8, abandoned: 0.05 });
+/** The phone that a supervisor joins calls by. */
+export const phone = kept<string>("phone", "");
 
 effect(() => {
   document.documentElement.lang = language.value;

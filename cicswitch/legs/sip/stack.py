@@ -21,13 +21,15 @@ from cicswitch.config import Config, Endpoint
 from cicswitch.core.ids import Names, Tokens
 from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip.devices import Devices
+from cicswitch.legs.sip.guests import MARK, Guest, Guests
 from cicswitch.legs.sip.ladder import Ladder
-from cicswitch.legs.sip.leg import SipLeg
+from cicswitch.legs.sip.leg import WEB, SipLeg
 from cicswitch.legs.sip.places import Places
 from cicswitch.legs.sip.trunks import Trunk, Trunks
 from cicswitch.net.dns import resolve
 from cicswitch.net.transports import SipTransports
-from cicswitch.ports import LegsUnavailable, MediaExhausted, MediaPlane
+from cicswitch.net.websocket import WebSocket
+from cicswitch.ports import LegsUnavailable, MediaExhausted, MediaPlane, Webrtc
 from cicswitch.runtime.clock import Clock
 from cicswitch.sip import events as sip
 from cicswitch.sip.auth import Authenticator
@@ -67,9 +69,14 @@ class SipStack:
         overloaded: Callable[[], int | None],
         rearm: Callable[[], None],
         keep_ladder: Callable[[float, str, str, bytes], None],
+        webrtc: Webrtc | None = None,
         resolve: Callable[[str], Awaitable[list[str]]] = resolve,
     ) -> None:
         self.media = media
+        self.webrtc = webrtc
+        """None: browsers are not served."""
+        self.video = config.webrtc.video
+        self.web_codecs = config.webrtc.codecs
         self.now = clock.now()
         self.sink: LegSink | None = None
         self.retry_after_s = config.sip.retry_after_s
@@ -84,7 +91,10 @@ class SipStack:
         self._pumping = False
         self._touched = False
         self._listeners: list[tuple[Endpoint, Listener]] = []
+        self._web: Listener | None = None
         self._trunk_calls: dict[str, Trunk] = {}
+        self._guests: dict[str, Guest] = {}
+        """Visitors by the legs of their calls."""
         self.ladder = Ladder(
             *(wheel, clock.now, keep_ladder),
             lambda: [leg.sip_call_id for leg in self._legs.values()],
@@ -97,6 +107,7 @@ class SipStack:
             tap=self.ladder.tap if config.store.trace_hours else None,
         )
         self.devices = Devices(config.device)
+        self.guests = Guests()
         self.trunks = Trunks(config.trunk)
         self._places = Places(
             *(self.agent, self.trunks, wheel, clock),
@@ -129,6 +140,8 @@ class SipStack:
             sip.SessionCancelled: self._cancelled,
             sip.SessionEnded: self._ended,
             sip.ReinviteReceived: self._reinvited,
+            sip.ReinviteAnswered: self._reinvite_answered,
+            sip.ReinviteRejected: self._reinvite_rejected,
             sip.ReferReceived: self._referred,
             sip.ReferAnswered: self._refer_answered,
             sip.NotifyReceived: self._notified,
@@ -158,9 +171,30 @@ class SipStack:
         """The listeners, as they were bound."""
         return [listener for _, listener in self._listeners]
 
+    def open_web(
+        self,
+        remote: tuple[str, int],
+        write: Callable[[bytes], None],
+        close: Callable[[], None],
+        *,
+        secure: bool,
+        user: str = "",
+    ) -> WebSocket:
+        """A browser's SIP by WebSocket; `user`: the device that it may be without a password.
+
+        Raises `ResourceError` if there are too many.
+        """
+        if self._web is None:
+            host, _, port = self._config.listen.http.rpartition(":")
+            host = self._config.listen.advertise or host.strip("[]")
+            self._web = Listener("ws", "WSS" if secure else "WS", host, int(port))
+        return self.transports.open_web(self._web, remote, write, close, user)
+
     def configure(self, config: Config) -> None:
         """Take over devices and trunks; calls go on. Listeners stay as they are."""
         self._config = config
+        self.video = config.webrtc.video
+        self.web_codecs = config.webrtc.codecs
         self.retry_after_s = config.sip.retry_after_s
         self.devices.configure(config.device)
         now = self._clock.now()
@@ -296,6 +330,9 @@ class SipStack:
         """The leg is over."""
         if self._legs.pop(leg.id, None) is None:
             return
+        guest = self._guests.pop(leg.id, None)
+        if guest is not None:
+            guest.calls -= 1
         trunk = self._trunk_calls.pop(leg.id, None)
         if trunk is not None:
             trunk.calls -= 1
@@ -321,6 +358,8 @@ class SipStack:
             session.reject(now, error.status)
             return
         trunk = self.trunks.find(session.flow)
+        context: dict[str, str] = {}
+        guest: Guest | None = None
         if trunk is not None:
             peer = trunk.name
             caller, called = trunk.inbound(caller_user), trunk.inbound(called_user)
@@ -330,21 +369,35 @@ class SipStack:
                 session.reject(now, 503, "", (("Retry-After", str(self.retry_after_s)),))
                 return
         else:
-            verdict = self._authenticator.check(request, now)
-            if verdict.status != 200:
-                self.counters["unauthorized"] += 1
-                self.ladder.drop(session.call_id)
-                session.reject(now, verdict.status, "", verdict.headers)
+            username = session.flow.user
+            if not username:
+                verdict = self._authenticator.check(request, now)
+                if verdict.status != 200:
+                    self.counters["unauthorized"] += 1
+                    self.ladder.drop(session.call_id)
+                    session.reject(now, verdict.status, "", verdict.headers)
+                    return
+                username = verdict.username
+            if username.startswith(MARK):
+                guest = self.guests.find(username)
+            if guest is not None and (called_user != guest.number or guest.calls):
+                # One number, and one call at a time.
+                session.reject(now, 403 if called_user != guest.number else 486)
                 return
-            if caller_user != verdict.username:
+            if caller_user != username:
                 # RFC 3261 section 22: who authenticates as one must not call as another.
                 self.counters["refused_source"] += 1
                 session.reject(now, 403)
                 return
-            peer, caller, called = f"device:{verdict.username}", verdict.username, called_user
+            peer, caller, called = f"device:{username}", username, called_user
             codecs = self._config.media.codecs
+            if guest is not None:
+                peer, display, context = f"widget:{guest.widget}", guest.name, guest.context
         leg = SipLeg(self, self._names.name(), peer)
         self._legs[leg.id] = leg
+        if guest is not None:
+            self._guests[leg.id] = guest
+            guest.calls += 1
         if trunk is not None:
             trunk.calls += 1
             self._trunk_calls[leg.id] = trunk
@@ -356,7 +409,7 @@ class SipStack:
         name = display or (self.devices.name(caller) if trunk is None else "")
         assert self.sink is not None
         self.sink.offer(
-            leg, ev.LegOffered(now, leg.id, peer, caller, name, called, session.call_id)
+            leg, ev.LegOffered(now, leg.id, peer, caller, name, called, session.call_id, context)
         )
 
     def _acked(self, event: sip.SessionAcked) -> None:
@@ -483,7 +536,14 @@ class SipStack:
             if leg.max_forwards <= 0:
                 raise LegsUnavailable(Reason.CONGESTION)
         try:
-            leg.open_media(ipv6=":" in flow.remote[0], codecs=codecs, codec=codec, near=near)
+            leg.open_media(
+                ipv6=":" in flow.remote[0],
+                codecs=codecs,
+                codec=codec,
+                near=near,
+                browser=flow.transport in WEB,
+                video=near is not None and self._legs[near].has_video,
+            )
         except MediaExhausted:
             raise LegsUnavailable(Reason.CONGESTION) from None
         session = self.agent.invite(
@@ -532,6 +592,14 @@ class SipStack:
             event.session.data.reinvited(event.body)
         else:
             event.session.reject_reinvite(self.now, 488)
+
+    def _reinvite_answered(self, event: sip.ReinviteAnswered) -> None:
+        if isinstance(event.session.data, SipLeg):
+            event.session.data.reinvite_answered(event.body)
+
+    def _reinvite_rejected(self, event: sip.ReinviteRejected) -> None:
+        if isinstance(event.session.data, SipLeg):
+            event.session.data.reinvite_rejected()
 
     def _referred(self, event: sip.ReferReceived) -> None:
         leg = event.session.data

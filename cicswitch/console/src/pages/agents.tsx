@@ -3,10 +3,11 @@
 import { useState } from "preact/hooks";
 import { ask, get, list, may } from "../api";
 import { count, span } from "../format";
-import { stateWord, t } from "../i18n";
+import { causeWord, stateWord, t } from "../i18n";
 import { switchNow } from "../live";
 import { attempt, Field, Form, State, Table } from "../parts/basics";
 import { useClock, useLive, useRead } from "../parts/data";
+import { Supervise } from "../parts/talk";
 import { link } from "../router";
 import type { AgentView, Codes, Skills } from "../types";
 import { Why } from "./interactions";
@@ -26,6 +27,8 @@ export function Agents() {
   const [state, setState] = useState("");
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState<[what: string, agent: string] | null>(null);
+  /** The interaction that is joined: it stays chosen when its agent goes on to another. */
+  const [joined, setJoined] = useState("");
   useClock();
   if (!agents) return <p class="quiet">{t("loading")}</p>;
   const wanted = text.toLowerCase();
@@ -34,7 +37,10 @@ export function Agents() {
       (!state || agent.state === state) &&
       (!wanted || `${agent.agent} ${agent.name}`.toLowerCase().includes(wanted)),
   );
-  const close = () => setChosen(null);
+  const close = () => {
+    setChosen(null);
+    setJoined("");
+  };
   const act = async (agent: string, what: string, body?: unknown) => {
     await attempt(() => ask("POST", `/agents/${encodeURIComponent(agent)}/${what}`, body));
     await again();
@@ -44,6 +50,9 @@ export function Agents() {
       <header class="page">
         <h1>{t("agents")}</h1>
         <span class="quiet">{t("agents_total", { count: count(agents.length) })}</span>
+        {may("agents:write") && (
+          <button onClick={() => setChosen(["message", ""])}>{t("message_all")}</button>
+        )}
       </header>
       <States agents={agents} chosen={state} onChoose={setState} />
       <Field
@@ -74,7 +83,7 @@ export function Agents() {
             cell: (agent) => (
               <>
                 <State state={agent.state} text={stateWord(agent.state)} />
-                {agent.code && <span class="quiet"> {agent.code}</span>}
+                {agent.code && <span class="quiet"> {causeWord(agent.code)}</span>}
               </>
             ),
           },
@@ -109,6 +118,16 @@ export function Agents() {
                       <button onClick={() => act(agent.agent, "sign-out")}>{t("sign_out")}</button>
                     </>
                   ))}
+                {may("interactions:monitor") &&
+                  ["talking", "holding"].includes(agent.state) && (
+                    <button onClick={() => {
+                        setJoined(agent.interaction);
+                        setChosen(["join", agent.agent]);
+                      }}
+                    >
+                      {t("join")}
+                    </button>
+                  )}
                 {may("agents:write") && (
                   <button onClick={() => setChosen(["skills", agent.agent])}>{t("skills")}</button>
                 )}
@@ -121,6 +140,19 @@ export function Agents() {
         ]}
       />
       {shown.length > SHOWN && <p class="quiet">… {count(shown.length - SHOWN)}</p>}
+      {chosen?.[0] === "message" && (
+        <Form
+          title={t("message_all")}
+          action={t("send")}
+          onClose={close}
+          onDone={(data) => ask("POST", "/messages", { text: String(data.get("text") ?? "") })}
+        >
+          <Field label={t("message")} name="text" required maxLength={500} />
+        </Form>
+      )}
+      {chosen?.[0] === "join" && joined && (
+        <Supervise interaction={joined} name={chosen[1]} onClose={close} />
+      )}
       {chosen?.[0] === "explain" && (
         <Why path={`/agents/${encodeURIComponent(chosen[1])}/explain`} name={chosen[1]} onClose={close} />
       )}

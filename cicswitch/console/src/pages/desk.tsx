@@ -2,17 +2,27 @@
 
 import { useState } from "preact/hooks";
 import { ask, get, list, me } from "../api";
-import { count, span } from "../format";
-import { stateWord, t } from "../i18n";
+import { count, known, span } from "../format";
+import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
 import { attempt, Choice, State, Table } from "../parts/basics";
+import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
 import { useClock, useLive, useRead } from "../parts/data";
+import { OwnTalk, talks } from "../parts/talk";
+import { Writing } from "../parts/writing";
 import type { AgentView, Codes, InteractionView, QueueView } from "../types";
+import { talks as conversations } from "../writing";
 import { Pause } from "./agents";
 
 export function Desk() {
   const name = me.value?.account.agent ?? "";
-  return name ? <OfAgent name={name} /> : <p class="quiet">{t("no_agent")}</p>;
+  if (name) return <OfAgent name={name} />;
+  return (
+    <>
+      <h1>{t("desk")}</h1>
+      <p class="quiet">{t("no_agent")}</p>
+    </>
+  );
 }
 
 function OfAgent(props: { name: string }) {
@@ -20,7 +30,7 @@ function OfAgent(props: { name: string }) {
   const own = (event: SwitchEvent) => event.agent === props.name;
   const { value: agent, again } = useLive(() => get<AgentView>(path), own, [path], 3000);
   const { value: codes } = useRead(() => get<Codes>("/codes"));
-  const { value: inHand } = useLive(
+  const { value: inHand, again: lookAgain } = useLive(
     () => list<InteractionView>(`/interactions?agent=${encodeURIComponent(props.name)}`),
     own,
     [path],
@@ -40,6 +50,11 @@ function OfAgent(props: { name: string }) {
   };
   const outcomes = [...new Set(Object.values(codes?.wrap_up ?? {}))];
   const wraps = agent.state === "wrap-up";
+  const written = new Set([
+    ...(inHand ?? []).filter((each) => each.conversation).map((each) => each.interaction),
+    ...Object.values(conversations.value).map((each) => each.of.interaction),
+  ]);
+  const calls = (inHand ?? []).filter((each) => !each.conversation);
   const works = ["talking", "holding", "handling", "wrap-up"].includes(agent.state);
   return (
     <>
@@ -54,8 +69,13 @@ function OfAgent(props: { name: string }) {
           {t("since_time", { time: span(switchNow() - agent.since) })}
           {agent.then && ` · ${t("then")}: ${agent.then}`}
         </div>
-        {agent.state === "alerting" && (
-          <p class="offer">{t("desk_offer", { queue: agent.queue })}</p>
+        {agent.state === "alerting" && !written.has(agent.interaction) && (
+          <>
+            <p class="offer">{t("desk_offer", { queue: agent.queue })}</p>
+            <div aria-live="off">
+              <Deadline agent={agent} />
+            </div>
+          </>
         )}
         <div class="row">
           {agent.state === "offline" ? (
@@ -72,7 +92,7 @@ function OfAgent(props: { name: string }) {
             </>
           )}
         </div>
-        {works && outcomes.length > 0 && (
+        {works && outcomes.length > 0 && !written.has(agent.interaction) && (
           <div class="row">
             <Choice
               label={t("wrap_up_code")}
@@ -83,7 +103,7 @@ function OfAgent(props: { name: string }) {
             <button
               disabled={!code}
               onClick={async () => {
-                await act("wrap-up", { code, done: wraps });
+                await act("wrap-up", { code, done: wraps, interaction: agent.interaction });
                 setCode("");
               }}
             >
@@ -92,6 +112,18 @@ function OfAgent(props: { name: string }) {
           </div>
         )}
       </section>
+      <Writing outcomes={outcomes} queues={queues ?? []} />
+      {works && agent.interaction && !written.has(agent.interaction) && <Note interaction={agent.interaction} />}
+      {calls
+        .filter((each) => each.started_at !== null && each.queue)
+        .map((each) => (
+          <Customer key={each.interaction} of={each} />
+        ))}
+      {calls
+        .filter((each) => each.started_at !== null && talks(each))
+        .map((each) => (
+          <OwnTalk key={each.interaction} of={each} onDone={lookAgain} />
+        ))}
       <section class="card">
         <h2>{t("in_hand")}</h2>
         <Table
@@ -100,8 +132,21 @@ function OfAgent(props: { name: string }) {
           id={(each) => each.interaction}
           empty={t("nothing")}
           columns={[
-            { head: t("medium"), cell: (each) => each.medium },
-            { head: t("caller"), cell: (each) => each.caller },
+            { head: t("medium"), cell: (each) => mediumWord(each.medium) },
+            {
+              head: t("caller"),
+              cell: (each) => (
+                <>
+                  {each.caller_name && <div>{each.caller_name}</div>}
+                  <div class={each.caller_name ? "quiet" : ""}>{each.caller}</div>
+                  {known(each).map(([key, value]) => (
+                    <div key={key} class="quiet">
+                      {key}: {value}
+                    </div>
+                  ))}
+                </>
+              ),
+            },
             { head: t("called"), cell: (each) => each.called },
             { head: t("queue"), cell: (each) => each.queue },
             {
@@ -117,6 +162,7 @@ function OfAgent(props: { name: string }) {
           ]}
         />
       </section>
+      <OwnDay agent={props.name} />
       <section class="card">
         <h2>{t("queues")}</h2>
         <Table

@@ -1,14 +1,29 @@
 // Signing in, and the first account.
 
-import { useState } from "preact/hooks";
-import { ask, signIn } from "../api";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, ask, comeBack, goTo, items, signIn } from "../api";
 import { t } from "../i18n";
 import { Field, attempt } from "../parts/basics";
+import type { Provider } from "../types";
 import { Screen } from "./own";
 
 export function Entry() {
   const [first, setFirst] = useState(false);
   const [busy, setBusy] = useState(false);
+  const [providers, setProviders] = useState<Provider[]>([]);
+
+  useEffect(() => {
+    void attempt(async () => setProviders(await items<Provider>("/oidc")));
+    void attempt(async () => {
+      const why = await comeBack();
+      if (why) throw new ApiError(401, why);
+    });
+  }, []);
+
+  const elsewhere = async (provider: string) => {
+    setBusy(true);
+    if (!(await attempt(() => goTo(provider)))) setBusy(false);
+  };
 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
@@ -53,6 +68,20 @@ export function Entry() {
         <button type="button" class="plain" onClick={() => setFirst(!first)}>
           {first ? t("sign_in") : t("first_time")}
         </button>
+        {!first && providers.length > 0 && (
+          <div class="elsewhere" role="group" aria-label={t("sign_in_elsewhere")}>
+            {providers.map((each) => (
+              <button
+                type="button"
+                key={each.name}
+                disabled={busy}
+                onClick={() => elsewhere(each.name)}
+              >
+                {t("sign_in_with", { name: each.label })}
+              </button>
+            ))}
+          </div>
+        )}
       </form>
       <Screen />
     </main>

@@ -3,15 +3,19 @@
 import { useState } from "preact/hooks";
 import { ask, get, list, may, post } from "../api";
 import { clock, span } from "../format";
-import { stateWord, t } from "../i18n";
-import { switchNow } from "../live";
+import { mediumWord, stateWord, t } from "../i18n";
+import { type SwitchEvent, switchNow } from "../live";
 import { Choice, type Column, Dialog, Field, Form, State, Table, tell } from "../parts/basics";
 import { useClock, useLive, useRead } from "../parts/data";
+import { Others, ofTalks, Supervise, talks } from "../parts/talk";
 import { link } from "../router";
 import type { Explained, InteractionView, QueueView, Trace } from "../types";
 
-const concerns = (event: { type: string }) =>
-  event.type.startsWith("Interaction") || event.type.startsWith("Call") || event.type === "Reserved";
+const concerns = (event: SwitchEvent) =>
+  event.type.startsWith("Interaction") ||
+  event.type.startsWith("Call") ||
+  event.type === "Reserved" ||
+  ofTalks(event);
 
 const began = (each: InteractionView) => each.queued_at ?? each.started_at ?? null;
 
@@ -28,13 +32,17 @@ export function Interactions(props: { queue?: string; state?: string }) {
   const inQueue = (each: InteractionView) => ["waiting", "away"].includes(each.state);
 
   const columns: Column<InteractionView>[] = [
-    { head: t("medium"), by: (each) => each.medium, cell: (each) => each.medium },
+    { head: t("medium"), by: (each) => mediumWord(each.medium), cell: (each) => mediumWord(each.medium) },
     { head: t("caller"), by: (each) => each.caller, cell: (each) => each.caller || each.peer },
     { head: t("called"), by: (each) => each.called, cell: (each) => each.called },
     {
       head: t("state"),
       by: (each) => each.state,
-      cell: (each) => <State state={each.state} text={stateWord(each.state)} />,
+      cell: (each) => (
+        <>
+          <State state={each.state} text={stateWord(each.state)} /> <Others of={each} />
+        </>
+      ),
     },
     ...(props.queue
       ? []
@@ -64,6 +72,9 @@ export function Interactions(props: { queue?: string; state?: string }) {
       head: t("actions"),
       cell: (each) => (
         <div class="actions">
+          {may("interactions:monitor") && talks(each) && (
+            <button onClick={() => setChosen(["join", each])}>{t("join")}</button>
+          )}
           {may("explain:read") && each.queue && (
             <button onClick={() => setChosen(["explain", each])}>{t("explain")}</button>
           )}
@@ -96,6 +107,16 @@ export function Interactions(props: { queue?: string; state?: string }) {
         }
         columns={columns}
       />
+      {of && what === "join" && (
+        <Supervise
+          interaction={of.interaction}
+          name={of.agent || of.caller}
+          onClose={() => {
+            close();
+            void again();
+          }}
+        />
+      )}
       {of && what === "explain" && (
         <Why path={`/interactions/${of.interaction}/explain`} name={of.caller} onClose={close} />
       )}
@@ -183,11 +204,43 @@ export function Why(props: { path: string; name: string; onClose: () => void }) 
   );
 }
 
+/** What came of the far end, and in brackets what it reports of what it is sent. */
+const far = (ours: number | null, theirs: number | null, digits = 0): string =>
+  (ours === null ? "–" : ours.toFixed(digits)) +
+  (theirs === null ? "" : ` (${theirs.toFixed(digits)})`);
+
 function SipTrace(props: { call: string; onClose: () => void }) {
   const { value } = useRead(() => get<Trace>(`/calls/${props.call}/trace`), [props.call]);
   const legs = [...new Set(value?.steps.map((step) => step.leg))];
   return (
     <Dialog wide title={t("trace")} onClose={props.onClose}>
+      {value && value.legs.length > 0 && (
+        <>
+          <Table
+            label={t("sound_quality")}
+            items={value.legs}
+            id={(leg) => leg.leg}
+            empty=""
+            columns={[
+              { head: t("address"), cell: (leg) => leg.peer },
+              { head: t("codec"), cell: (leg) => leg.codec },
+              { head: t("packets_in"), cell: (leg) => leg.packets_received },
+              { head: t("packets_out"), cell: (leg) => leg.packets_sent },
+              { head: t("packets_lost"), cell: (leg) => far(leg.packets_lost, leg.far_lost) },
+              {
+                head: t("jitter"),
+                cell: (leg) => far(leg.jitter_ms, leg.far_jitter_ms, 1),
+              },
+              {
+                head: t("round_trip"),
+                cell: (leg) => (leg.rtt_ms === null ? "–" : leg.rtt_ms.toFixed(0)),
+              },
+              { head: "MOS", cell: (leg) => far(leg.mos, leg.far_mos, 2) },
+            ]}
+          />
+          <p class="quiet">{t("sound_quality_text")}</p>
+        </>
+      )}
       <Table
         label={t("trace")}
         items={value?.steps ?? []}

@@ -2,18 +2,11 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { get } from "../api";
-import { count, percent, span } from "../format";
+import { count, day, midnight, percent, span } from "../format";
 import { t } from "../i18n";
 import { attempt, Choice, Field, Table } from "../parts/basics";
 import { Chart } from "../parts/chart";
 import type { ReportView } from "../types";
-
-const day = (offset: number): string => {
-  const at = new Date(Date.now() + offset * 86_400_000);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
-};
-
-const midnight = (date: string): string => String(new Date(`${date}T00:00:00`).getTime() / 1000);
 
 export function Reports() {
   const [report, setReport] = useState<ReportView | null>(null);

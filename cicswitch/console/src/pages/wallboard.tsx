@@ -1,5 +1,6 @@
 // The wallboard: all queues at a glance, and what calls for attention.
 
+import { open } from "../parts/alerts";
 import { useState } from "preact/hooks";
 import { list, may } from "../api";
 import { count, percent, span } from "../format";
@@ -97,7 +98,7 @@ export function Wallboard() {
             ))}
           </ul>
         ) : (
-          <p class="quiet">{t("no_alerts")}</p>
+          !open().length && <p class="quiet">{t("no_alerts")}</p>
         )}
       </section>
       <Table

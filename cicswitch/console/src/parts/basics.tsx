@@ -1,8 +1,14 @@
 // Small parts that pages are made of.
 
 import { signal } from "@preact/signals";
-import type { ComponentChildren, InputHTMLAttributes, JSX, TargetedEvent } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type {
+  ComponentChildren,
+  InputHTMLAttributes,
+  JSX,
+  RefCallback,
+  TargetedEvent,
+} from "preact";
+import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { t } from "../i18n";
 
@@ -12,10 +18,10 @@ type Told = { id: number; text: string; details: string[]; bad: boolean };
 const told = signal<Told[]>([]);
 let number = 0;
 
-function add(text: string, bad: boolean, details: string[] = []): void {
+function add(text: string, bad: boolean, details: string[] = [], stays = false): void {
   const id = ++number;
   told.value = [...told.value.slice(-3), { id, text, details, bad }];
-  window.setTimeout(() => forget(id), bad ? 12_000 : 4_000);
+  if (!stays) window.setTimeout(() => forget(id), bad ? 12_000 : 4_000);
 }
 
 const forget = (id: number): void => {
@@ -23,6 +29,9 @@ const forget = (id: number): void => {
 };
 
 export const tell = (text: string): void => add(text, false);
+
+/** What somebody else says: it stays until it is closed. */
+export const tellFrom = (text: string): void => add(text, false, [], true);
 
 export function tellError(error: unknown): void {
   if (!(error instanceof ApiError)) throw error;
@@ -193,6 +202,24 @@ export type Column<T> = {
   class?: (item: T) => string;
 };
 
+/** Whether what is in an element is wider than it: then the keyboard has to be able to scroll it. */
+function useWide(): [RefCallback<HTMLDivElement>, boolean] {
+  const [wide, setWide] = useState(false);
+  const observer = useRef<ResizeObserver | null>(null);
+  const box = useCallback((element: HTMLDivElement | null) => {
+    observer.current?.disconnect();
+    if (!element) return;
+    const look = () => setWide(element.scrollWidth > element.clientWidth);
+    observer.current = new ResizeObserver(look);
+    observer.current.observe(element);
+    if (element.firstElementChild) observer.current.observe(element.firstElementChild);
+  }, []);
+  return [box, wide];
+}
+
+const named = (wide: boolean, label: string) =>
+  wide ? ({ role: "region", "aria-label": label } as const) : {};
+
 export function Table<T>(props: {
   label: string;
   items: T[];
@@ -202,12 +229,13 @@ export function Table<T>(props: {
   first?: number;
 }): JSX.Element {
   const [sorted, setSorted] = useState({ column: props.first ?? -1, down: false });
+  const [box, wide] = useWide();
   const by = props.columns[sorted.column]?.by;
   const items = by ? [...props.items].sort((a, b) => compare(by(a), by(b))) : props.items;
   if (by && sorted.down) items.reverse();
   if (!items.length) return <p class="quiet">{props.empty}</p>;
   return (
-    <div class="table">
+    <div class="table" ref={box} tabIndex={wide ? 0 : undefined} {...named(wide, props.label)}>
       <table aria-label={props.label}>
         <thead>
           <tr>

@@ -1,0 +1,114 @@
+"""Interactions: what is asked and answered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cicswitch.acd.explain import InteractionExplained
+from cicswitch.api.shapes.common import Paging
+
+__all__ = [
+    "ExplainedInteraction",
+    "InteractionQuery",
+    "InteractionView",
+    "MoveTo",
+    "PartyView",
+    "Placed",
+    "Priority",
+]
+
+
+class PartyView(Struct, frozen=True, kw_only=True):
+    """Somebody beside the customer and the agent."""
+
+    party: str
+    role: str
+    """`supervisor`, `consulted` or `colleague`."""
+    number: str
+    agent: str
+    account: str
+    """Of a supervisor."""
+    mode: str
+    """Of a supervisor: `monitor`, `whisper` or `barge`."""
+    state: str
+    """`ringing`, `up`, or `held` (his phone has put us on hold)."""
+
+
+class InteractionView(Struct, frozen=True, kw_only=True):
+    """An interaction as it is now."""
+
+    interaction: str
+    medium: str
+    state: str
+    """In the ACD: `waiting`, `away` (to be called back), `reserved` (offered to an agent),
+    `connected`, `held`. A call that is not: what it is doing, `dialplan`, `voicemail` …"""
+    phase: str
+    """What the call or the contact in writing is doing, `queued` or `talking` say; empty: it is
+    neither, a callback that waits."""
+    queue: str
+    agent: str
+    priority: int
+    """Its own: what `prioritise` sets."""
+    segment: str
+    caller: str
+    caller_name: str
+    called: str
+    peer: str
+    """The trunk that it came by, `device:NUMBER`, `widget:NAME`, or a channel in writing."""
+    context: dict[str, str]
+    """What the page says that a visitor calls from."""
+    started_at: float | None
+    queued_at: float | None
+    """When the wait began that its place counts from."""
+    connected_at: float | None
+    deadline: float | None = None
+    """Until when an agent has to answer who is offered it; null: nobody is."""
+    on_hold: bool = False
+    """The agent has put the customer on hold."""
+    consult: str = ""
+    """Of a consultation: `ringing`, `talking`, or `aside` (the agent is back with the customer)."""
+    help: str | None = None
+    """What the agent says who asks for help; null: he does not."""
+    parties: list[PartyView] = []
+    """Who else was called into the talk."""
+    conversation: str = ""
+    """Of a contact in writing: where its messages are."""
+    subject: str = ""
+
+
+class InteractionQuery(Paging, frozen=True, kw_only=True):
+    """Which interactions."""
+
+    queue: str = ""
+    state: str = ""
+    agent: str = ""
+
+
+class MoveTo(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it goes."""
+
+    queue: str
+
+
+class Priority(Struct, frozen=True, forbid_unknown_fields=True):
+    """Its own priority from now."""
+
+    priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+
+
+class Placed(Struct, frozen=True):
+    """Where it waits now; place 0: it is offered to an agent already."""
+
+    interaction: str
+    queue: str
+    position: int
+
+
+class ExplainedInteraction(Struct, frozen=True):
+    """Why it waits and who could take it, in sentences and as values."""
+
+    text: list[str]
+    explained: InteractionExplained
+    position: int

@@ -1,0 +1,1 @@
+"""Media in writing. A channel is a `ports.Channel`; `load` finds it by its type."""

@@ -1,0 +1,127 @@
+"""Methods about conversations in writing, tasks and channels."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import Any
+
+from cicswitch.api.shapes.conversations import (
+    Answers,
+    AnswerView,
+    AttachmentView,
+    ChannelTested,
+    ChannelView,
+    ConversationView,
+    MessageView,
+    OutboxView,
+    Reading,
+    TaskBody,
+    TaskTaken,
+    Writing,
+)
+from cicswitch.api.shapes.interactions import InteractionView
+from cicswitch.client.wire import Wire, part
+
+__all__ = ["ConversationCalls"]
+
+
+class ConversationCalls(Wire):
+    """Chats, emails, tasks: taken, read, answered, finished."""
+
+    async def take(self, interaction: str) -> InteractionView:
+        """Take what one's own agent is offered."""
+        path = "/interactions/{interaction}/take"
+        return await self.call("POST", path, InteractionView, interaction=interaction)
+
+    async def reject(self, interaction: str) -> InteractionView:
+        """Decline it; it keeps its place."""
+        path = "/interactions/{interaction}/reject"
+        return await self.call("POST", path, InteractionView, interaction=interaction)
+
+    async def finish(self, interaction: str, *, tag: Any = None) -> None:
+        """End it; the wrap-up begins."""
+        path = "/interactions/{interaction}/finish"
+        await self.call("POST", path, type(None), tag=tag, interaction=interaction)
+
+    def conversations(
+        self, *, customer: str = "", agent: str = "", channel: str = ""
+    ) -> AsyncIterator[ConversationView]:
+        """Conversations, the one that was written in last first."""
+        query = {"customer": customer, "agent": agent, "channel": channel}
+        return self.each("/conversations", ConversationView, query)
+
+    async def conversation(self, conversation: str) -> ConversationView:
+        """A conversation."""
+        path = "/conversations/{conversation}"
+        return await self.call("GET", path, ConversationView, conversation=conversation)
+
+    async def messages(
+        self, conversation: str, *, after: int = 0, limit: int = 200
+    ) -> list[MessageView]:
+        """Its messages behind a number, in order."""
+        return await self.call(
+            *("GET", "/conversations/{conversation}/messages", list[MessageView]),
+            query={"after": after, "limit": limit},
+            conversation=conversation,
+        )
+
+    async def write(
+        self, conversation: str, text: str, attachments: Sequence[str] = ()
+    ) -> MessageView:
+        """Write to the customer, with files that were uploaded, by their digests; it is on disk
+        when this returns."""
+        path = "/conversations/{conversation}/messages"
+        body = Writing(text=text, attachments=list(attachments))
+        return await self.call("POST", path, MessageView, body=body, conversation=conversation)
+
+    async def upload(
+        self, conversation: str, name: str, file: bytes | AsyncIterable[bytes]
+    ) -> AttachmentView:
+        """Upload a file, for a message of this conversation within a day."""
+        query = {"conversation": conversation, "name": name}
+        return await self.send("POST", "/attachments", AttachmentView, file, query)
+
+    async def attachment(
+        self, conversation: str, digest: str, begin: int = 0, end: int | None = None
+    ) -> bytes:
+        """A file of its messages, or the bytes of it from `begin` to before `end`."""
+        path = "/conversations/{conversation}/attachments/{digest}"
+        headers = part(begin, end)
+        return await self.fetch(path, headers, conversation=conversation, digest=digest)
+
+    async def answers(self, conversation: str) -> list[AnswerView]:
+        """The texts of the configuration that are at hand for it, with their fields filled in."""
+        path = "/conversations/{conversation}/answers"
+        return (await self.call("GET", path, Answers, conversation=conversation)).items
+
+    async def typing(self, conversation: str) -> None:
+        """Tell a customer who reads along that he is being written to."""
+        path = "/conversations/{conversation}/typing"
+        await self.call("POST", path, type(None), conversation=conversation)
+
+    async def mark_read(self, conversation: str, seq: int) -> None:
+        """Tell a customer who reads along how far his messages were read."""
+        path, body = "/conversations/{conversation}/read", Reading(seq=seq)
+        await self.call("POST", path, type(None), body=body, conversation=conversation)
+
+    async def hand_in(self, task: TaskBody) -> TaskTaken:
+        """Hand in work for an agent; with `external` the same again is the same task."""
+        return await self.call("POST", "/tasks", TaskTaken, body=task)
+
+    async def channels(self) -> list[ChannelView]:
+        """The channels in writing, and how each does."""
+        return await self.call("GET", "/channels", list[ChannelView])
+
+    async def test_channel(self, channel: str) -> str:
+        """Have a channel try whether it can do its work: what it has found. Raises
+        `UnavailableProblem` with what it cannot."""
+        path = "/channels/{channel}/test"
+        return (await self.call("POST", path, ChannelTested, channel=channel, keyed=False)).found
+
+    async def outbox(self) -> list[OutboxView]:
+        """Messages that are not delivered."""
+        return await self.call("GET", "/outbox", list[OutboxView])
+
+    async def retry(self, message: str) -> None:
+        """Try a message again that was given up."""
+        await self.call("POST", "/outbox/{message}/retry", type(None), message=message)

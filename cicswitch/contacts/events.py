@@ -1,0 +1,154 @@
+"""What happens to contacts in writing. What was written is in the store, never in an event."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = [
+    "ContactAccepted",
+    "ContactAssigned",
+    "ContactCalled",
+    "ContactEvent",
+    "ContactFreed",
+    "ContactPlaced",
+    "CustomerTyped",
+    "FaxChanged",
+    "MessageDelivered",
+    "MessageWritten",
+]
+
+
+class ContactAccepted(Struct, frozen=True, tag=True):
+    """A contact begins: all that it takes to take it up again after a restart.
+
+    `queue` is empty until the dialplan has found one; its place there counts from `queued_at`.
+    """
+
+    at: float
+    interaction: str
+    conversation: str
+    channel: str
+    medium: str
+    customer: str
+    called: str
+    name: str = ""
+    subject: str = ""
+    language: str = ""
+    context: dict[str, str] = {}
+    queue: str = ""
+    queued_at: float = 0.0
+    skills: dict[str, int] = {}
+    require: str = ""
+    prefer: tuple[str, ...] = ()
+    patience_s: float = 0.0
+    priority: int = 0
+    segment: str = ""
+    expires_at: float = 0.0
+    """When the queue lets it go; 0: never."""
+    agent: str = ""
+    """Who has it."""
+
+
+class ContactPlaced(Struct, frozen=True, tag=True):
+    """It has a place in a queue."""
+
+    at: float
+    interaction: str
+    queue: str
+    queued_at: float
+    skills: dict[str, int]
+    require: str
+    prefer: tuple[str, ...]
+    patience_s: float
+    priority: int
+    segment: str
+    expires_at: float
+
+
+class ContactAssigned(Struct, frozen=True, tag=True, gc=False):
+    """An agent has it."""
+
+    at: float
+    interaction: str
+    conversation: str
+    agent: str
+
+
+class ContactFreed(Struct, frozen=True, tag=True, gc=False):
+    """The agent has it no more, and it is not over: handed on, or given back."""
+
+    at: float
+    interaction: str
+    agent: str
+    reason: str
+
+
+class ContactCalled(Struct, frozen=True, tag=True, gc=False):
+    """Its customer calls, out of the chat: `call` is that interaction."""
+
+    at: float
+    interaction: str
+    conversation: str
+    call: str
+
+
+class MessageWritten(Struct, frozen=True, tag=True, gc=False):
+    """A message was written, and is in the store. `agent` is who has the contact."""
+
+    at: float
+    conversation: str
+    interaction: str
+    message: str
+    seq: int
+    author: str
+    channel: str
+    agent: str = ""
+
+
+class MessageDelivered(Struct, frozen=True, tag=True, gc=False):
+    """How the delivery of a message goes: `sent`, `deferred` (tried again), or
+    `failed` for good."""
+
+    at: float
+    conversation: str
+    message: str
+    state: str
+    error: str = ""
+
+
+class CustomerTyped(Struct, frozen=True, tag=True, gc=False):
+    """The customer types. Told to those who listen, never journalled."""
+
+    at: float
+    interaction: str
+    conversation: str
+    agent: str
+
+
+class FaxChanged(Struct, frozen=True, tag=True, gc=False):
+    """How a fax stands: `in` received or partial, `out` waiting, sending, sent or failed.
+
+    `fax` is the call that brought it, or the message that is sent.
+    """
+
+    at: float
+    fax: str
+    channel: str
+    direction: str
+    state: str
+    pages: int
+    cause: str
+    conversation: str
+
+
+ContactEvent = (
+    ContactAccepted
+    | ContactPlaced
+    | ContactAssigned
+    | ContactFreed
+    | ContactCalled
+    | MessageWritten
+    | MessageDelivered
+    | CustomerTyped
+    | FaxChanged
+)

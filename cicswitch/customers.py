@@ -1,0 +1,91 @@
+"""What is known of customers and of agents' days, for the API: read from the store in threads of
+their own, so that a slow disk holds up no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cicswitch.core.errors import ResourceError
+from cicswitch.records.rows import AgentSegment, HandledRecord, NoteRecord
+from cicswitch.store import history
+from cicswitch.store.history import Past
+from cicswitch.store.sqlite import connect_reader
+
+__all__ = ["Customers"]
+
+T = TypeVar("T")
+_WAITING: Final = 64
+
+
+class Customers:
+    """The store's memory of people."""
+
+    def __init__(self, store: Callable[[], Path]) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(2, "customers")
+        self._waiting = 0
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def contacts(
+        self, number: str, limit: int, before: tuple[float, int] | None
+    ) -> tuple[list[tuple[Past, bool]], tuple[float, int] | None]:
+        """Contacts of a caller, newest first, with whether a recording is there, and the place to
+        go on behind. Raises `ResourceError`.
+        """
+
+        def work(
+            db: sqlite3.Connection,
+        ) -> tuple[list[tuple[Past, bool]], tuple[float, int] | None]:
+            found, after = history.contacts(db, number, limit, before)
+            return [(each, _there(each.recordings)) for each in found], after
+
+        return await self._ask(work)
+
+    async def note(self, interaction: str) -> NoteRecord | None:
+        """The note to an interaction as it is on disk. Raises `ResourceError`."""
+        return await self._ask(lambda db: history.note(db, interaction))
+
+    async def agent_of(self, interaction: str) -> str | None:
+        """Who handled a contact that is over; None: there is none. Raises `ResourceError`."""
+        return await self._ask(lambda db: history.agent_of(db, interaction))
+
+    async def agent_day(
+        self, agent: str, since: float
+    ) -> tuple[list[AgentSegment], list[HandledRecord]]:
+        """An agent's time and what he handled since then. Raises `ResourceError`."""
+        return await self._ask(lambda db: history.agent_day(db, agent, since))
+
+    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._waiting >= _WAITING:
+            raise ResourceError("too many ask the store at the same time")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read, work)
+        finally:
+            self._waiting -= 1
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        db = connect_reader(self._store())
+        try:
+            return work(db)
+        except sqlite3.Error as error:
+            raise ResourceError(f"the store cannot be read: {error}") from None
+        finally:
+            db.close()
+
+
+def _there(paths: tuple[str, ...]) -> bool:
+    try:
+        return any(Path(path).is_file() for path in paths)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,120 @@
+"""What the store knows of customers and of agents' days."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cicswitch.calls import events as ev
+from cicswitch.records.journal import Event
+from cicswitch.store import history
+from cicswitch.store.sqlite import SqliteStore, connect_reader
+
+
+def contact(number: int, caller: str) -> list[Event]:
+    name, at = f"i{number}", 10.0 + number // 2  # two at the same time
+    return [
+        ev.InteractionStarted(at, name, "voice", "pbx", caller, "5000"),
+        ev.InteractionEnded(at + 1, name, "normal"),
+    ]
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    store = SqliteStore(tmp_path / "store.db")
+    store.open(9.0, "1")
+    for number in range(20):
+        for event in contact(number, "010" if number % 2 else "02"):
+            store.append(event)
+    for at, text in ((40.0, "first"), (41.0, "last")):
+        store.append(ev.NoteWritten(at, "i3", "kim", "kim", text))
+    store.close(50.0, "stopped")
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as reader:
+        yield reader
+
+
+def test_the_contacts_of_a_caller_come_page_by_page_and_nobody_elses(
+    db: sqlite3.Connection,
+) -> None:
+    seen: list[str] = []
+    place = None
+    while True:
+        found, place = history.contacts(db, "010", 3, place)
+        assert len(found) <= 3
+        seen += [each.interaction for each in found]
+        if place is None:
+            break
+    assert seen == [f"i{number}" for number in range(19, 0, -2)]
+    assert history.contacts(db, "01", 3) == ([], None)
+    assert history.contacts(db, "' OR 1=1 --", 3) == ([], None)
+
+
+def test_of_several_notes_the_last_one_counts(db: sqlite3.Connection) -> None:
+    found, _ = history.contacts(db, "010", 100)
+    notes = {each.interaction: each.note for each in found}
+    assert notes["i3"] == "last"
+    assert set(notes.values()) == {"last", ""}
+    assert history.note(db, "i5") is None
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        (history._CONTACTS, ("010", 1e13, 0, 10)),
+        (history._CODE, ("i1",)),
+        (history._FILES, ("i1",)),
+        (history._NOTE, ("i1",)),
+        (history._AGENT, ("i1",)),
+        (history._SEGMENTS, ("kim", 0.0, 10)),
+        (history._HANDLED, ("kim", 0.0, 10)),
+    ],
+)
+def test_each_question_goes_by_an_index(
+    db: sqlite3.Connection, query: str, values: tuple[object, ...]
+) -> None:
+    steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    for step in steps:  # to the rows of one caller, one contact or one agent, not along a time
+        assert step.startswith("SEARCH"), steps
+        assert "USING INDEX" in step, steps
+        assert "=?" in step, steps
+
+
+def test_a_store_of_version_6_gets_the_indexes_and_keeps_its_contacts(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    store.open(9.0, "1")
+    for event in contact(1, "010"):
+        store.append(event)
+    store.close(50.0, "stopped")
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for statement in history.INDEXES:
+            old.execute(f"DROP INDEX {statement.split()[5]}")
+        old.execute("DROP TABLE note")
+        old.execute("PRAGMA user_version = 6")
+        old.commit()
+    store.open(60.0, "2")
+    store.append(ev.NoteWritten(61.0, "i1", "kim", "kim", "kept"))
+    store.close(62.0, "stopped")
+    with contextlib.closing(connect_reader(path)) as reader:
+        (found,), _ = history.contacts(reader, "010", 10)
+        assert (found.interaction, found.note) == ("i1", "kept")
+        plan = reader.execute(f"EXPLAIN QUERY PLAN {history._CONTACTS}", ("010", 1e13, 0, 10))
+        assert "interaction_caller" in plan.fetchone()[3]
+
+
+def test_a_store_that_is_opened_again_keeps_what_comes_later(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db", commit_ms=1)
+    for number in range(3):
+        store.open(number * 100.0, "1")
+        time.sleep(0.05)  # the writer has written the start by now, and goes on
+        for event in contact(number, "010"):
+            store.append(event)
+        store.close(number * 100.0 + 50, "stopped")
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as reader:
+        found, _ = history.contacts(reader, "010", 10)
+    assert len(found) == 3

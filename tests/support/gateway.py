@@ -1,0 +1,115 @@
+"""A messenger's gateway: it posts what customers write, and takes what they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import uvicorn
+from litestar import Litestar, Request, Response, route
+
+__all__ = ["SECRET", "Gateway", "gateway", "section"]
+
+SECRET = "of the tests, 24 bytes or more"
+
+
+def section(url: str, keys: str = "", name: str = "line") -> str:
+    """The channel in a configuration."""
+    return (
+        f'[channel.{name}]\ntype = "webhook"\nqueue = "support"\n'
+        f'[channel.{name}.settings]\nurl = "{url}"\nsecret = "{SECRET}"\nshape = "line"\n'
+        f'token = "t0ken"\n{keys}\n'
+    )
+
+
+class Gateway:
+    """One that speaks as LINE does."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.took: list[tuple[dict[str, str], dict[str, Any]]] = []
+        """Headers and bodies of the answers that it has taken."""
+        self.keys: set[str] = set()
+        self.answers: list[int] = []
+        """The next statuses; 200 when there is none."""
+        self.news = asyncio.Event()
+
+    @property
+    def texts(self) -> list[str]:
+        """What customers were answered."""
+        return [body["messages"][0]["text"] for _, body in self.took]
+
+    async def until(self, count: int) -> None:
+        """Wait until so many answers were taken."""
+        async with asyncio.timeout(20):
+            while len(self.took) < count:
+                self.news.clear()
+                await self.news.wait()
+
+    async def take(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        """An answer to a customer."""
+        if request.method == "HEAD":
+            return Response(None, status_code=405)
+        body = json.loads(await request.body())
+        status = self.answers.pop(0) if self.answers else 200
+        key = request.headers.get("x-line-retry-key", "")
+        if status == 200 and key in self.keys:
+            status = 409
+        elif status == 200:
+            self.keys.add(key)
+            self.took.append((dict(request.headers), body))
+        self.news.set()
+        return Response({"message": "told\nso"}, status_code=status)
+
+
+def event(user: str, name: str, text: Any) -> dict[str, Any]:
+    """A message as LINE tells of it."""
+    return {
+        "type": "message",
+        "source": {"type": "user", "userId": user},
+        "message": {"id": name, "type": "text", "text": text},
+    }
+
+
+def signed(raw: bytes, secret: str = SECRET) -> dict[str, str]:
+    """The headers that go with a body."""
+    digest = hmac.digest(secret.encode(), raw, hashlib.sha256)
+    return {"X-Line-Signature": base64.b64encode(digest).decode()}
+
+
+async def post(client: httpx.AsyncClient, url: str, *events: Any) -> httpx.Response:
+    """Hand messages in."""
+    raw = json.dumps({"destination": "shop", "events": events}).encode()
+    return await client.post(url, content=raw, headers=signed(raw))
+
+
+@contextlib.asynccontextmanager
+async def gateway() -> AsyncIterator[Gateway]:
+    """One that runs."""
+    made = Gateway()
+    take = route("/push", http_method=["POST", "HEAD"], status_code=200)(made.take)
+    config = uvicorn.Config(
+        Litestar([take], openapi_config=None, logging_config=None), log_config=None, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        made.url = f"http://127.0.0.1:{listening.getsockname()[1]}/push"
+        await server.startup(sockets=[listening])
+        serving = asyncio.create_task(server.main_loop())
+        try:
+            yield made
+        finally:
+            server.should_exit = server.force_exit = True
+            await serving
+            await server.shutdown(sockets=[listening])
