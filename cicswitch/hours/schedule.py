@@ -337,11 +337,17 @@ def _date_limit(now: float) -> float:
 
 
 def made_holidays(wanted: Holidays) -> HolidayBase:
-    """The holidays of a country. Raises `HoursError`."""
+    """The holidays of a country, named in English where the calendar knows that, whatever language
+    the process was started in. Raises `HoursError`.
+    """
     from holidays import country_holidays  # here, because who has no holidays need not load it
 
+    subdivision = wanted.subdivision or None
     try:
-        return country_holidays(wanted.country, subdiv=wanted.subdivision or None)
+        found = country_holidays(wanted.country, subdiv=subdivision)
+        if "en_US" in found.supported_languages:
+            found = country_holidays(wanted.country, subdiv=subdivision, language="en_US")
+        return found
     except NotImplementedError:
         raise HoursError("a country and a part of it that are known") from None
 
