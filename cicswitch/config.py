@@ -29,10 +29,12 @@ from cicswitch.core.errors import ConfigError
 from cicswitch.core.signature import secret_key
 from cicswitch.core.toml import Decoder, Document, Finding, Secret
 from cicswitch.dialplan.load import load_dialplans
+from cicswitch.dialplan.match import PatternError, number_matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.gateways.shape import GatewaySettings
 from cicswitch.hours import Holidays, Hours, Schedule, check_holidays, checked_schedule
 from cicswitch.mail.settings import MailSettings
+from cicswitch.reach import DoNotCallConfig, check_do_not_call, is_zone
 from cicswitch.records.alerts import QUEUE_FIGURES, Rule
 from cicswitch.records.journal import KINDS
 from cicswitch.runtime.policy import find
@@ -219,6 +221,8 @@ class WidgetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     origins: tuple[str, ...] = ()
     title: str = ""
     video: bool = True
+    callback: str = ""
+    callback_numbers: tuple[str, ...] = ()
 
 
 class ChannelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -336,6 +340,8 @@ class CallbackConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ring_s: Positive = 30
     expire_s: Count = 28800
     prompt: str = ""
+    hours: str = ""
+    zone: str = ""
 
 
 class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -567,6 +573,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     hours: dict[str, Hours] = {}
     holidays: dict[str, Holidays] = {}
     segment: dict[str, SegmentConfig] = {}
+    do_not_call: DoNotCallConfig = DoNotCallConfig()
     codes: Codes = Codes()
     features: Features = Features()
     http: HttpConfig = HttpConfig()
@@ -582,6 +589,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = "."
     plan: Dialplan | None = None
     segment_numbers: dict[str, str] = {}
+    do_not_call_numbers: tuple[str, ...] = ()
     """Those that the files of segments list."""
 
     def path(self, text: str) -> Path:
@@ -648,7 +656,7 @@ def dialplan_files(config: Config) -> list[Path]:
     return files
 
 
-_OWN = ("directory", "plan", "segment_numbers")
+_OWN = ("directory", "plan", "segment_numbers", "do_not_call_numbers")
 """What loading fills in."""
 
 
@@ -681,6 +689,8 @@ def _read(
     _alerts(config, decoder)
     schedules = _hours(config, decoder)
     numbers = check_segments(config.segment, path.parent, decoder)
+    never = check_do_not_call(config.do_not_call, path.parent, decoder)
+    _callbacks(config, decoder)
     findings = decoder.findings
     plan, plan_findings = load_dialplans(
         _dialplan_files(config, decoder, texts),
@@ -696,7 +706,36 @@ def _read(
         texts={file: text for file, text in texts.items() if text is not None},
     )
     findings += plan_findings
-    return msgspec.structs.replace(config, plan=plan, segment_numbers=numbers), findings
+    return msgspec.structs.replace(
+        config, plan=plan, segment_numbers=numbers, do_not_call_numbers=never
+    ), findings
+
+
+def _callbacks(config: Config, decoder: Decoder) -> None:
+    """When customers are called back, and from which pages."""
+    for name, queue in config.queue.items():
+        settings, key = queue.callback, ("queue", name, "callback")
+        if settings.hours and settings.hours not in config.hours:
+            decoder.unknown((*key, "hours"), "hours", settings.hours, config.hours)
+        if settings.zone and not is_zone(settings.zone):
+            decoder.add((*key, "zone"), f'"{settings.zone}"', 'a time zone, like "Asia/Seoul"')
+    for name, widget in config.widget.items():
+        if not widget.callback:
+            continue
+        if widget.callback not in config.queue:
+            decoder.unknown(("widget", name, "callback"), "a queue", widget.callback, config.queue)
+        elif not config.queue[widget.callback].callback.trunk:
+            missing = f"queue.{widget.callback}.callback.trunk: by which trunk to call"
+            decoder.add(("widget", name, "callback"), f'"{widget.callback}"', missing)
+        if not widget.callback_numbers:
+            expected = 'callback_numbers beside it: who may be called, like ["_0ZX."]'
+            decoder.add(("widget", name, "callback"), f'"{widget.callback}"', expected)
+        for index, number in enumerate(widget.callback_numbers):
+            try:
+                number_matcher(number)
+            except PatternError as error:
+                at = ("widget", name, "callback_numbers", index)
+                decoder.add(at, f'"{number}"', str(error))
 
 
 def _hours(config: Config, decoder: Decoder) -> dict[str, Schedule]:
@@ -749,8 +788,9 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
             key = ("webrtc", "ice_servers", number)
             decoder.add(key, f'"{text}"', 'a server like "stun:stun.example.com:3478"')
     for name, widget in config.widget.items():
-        if not (widget.number or widget.chat):
-            decoder.add(("widget", name), "neither number nor chat", "one of them at least")
+        if not (widget.number or widget.chat or widget.callback):
+            found = "neither number nor chat nor callback"
+            decoder.add(("widget", name), found, "one of them at least")
         if widget.chat and widget.chat not in config.channel:
             decoder.unknown(("widget", name, "chat"), "a channel", widget.chat, config.channel)
         for index, text in enumerate(widget.origins):

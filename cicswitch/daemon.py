@@ -290,7 +290,7 @@ class Switch:
         self.gate.start(loop)
         self._garbage.start(loop)
         self.conductor.pump()
-        self.conductor.callbacks.restore(self.store.callbacks)
+        self.conductor.callbacks.restore(self.store.callbacks, self.store.blocked)
         self.conductor.contacts.restore(self.store.contacts)
         self.conductor.outbox.restore(self.store.outbox)
         self.store.callbacks, self.store.contacts, self.store.outbox = [], [], []

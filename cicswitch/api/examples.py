@@ -398,12 +398,23 @@ _EXAMPLES: dict[Any, Any] = {
         interaction=_CALL,
         queue="support",
         number="01012345678",
+        name="Kim Minji",
+        note="the invoice of May",
+        by="widget:sales",
+        zone="Asia/Seoul",
         state="waiting",
         queued_at=_AT,
         attempts=0,
         not_before=0.0,
         expires_at=_AT + 28800,
     ),
+    b.CallbackOrder: b.CallbackOrder(
+        queue="support", number="+82 10-1234-5678", zone="Asia/Seoul", note="the invoice of May"
+    ),
+    b.BlockedView: b.BlockedView(
+        number="+821012345678", at=_AT, by="account:kim", note="asked us by letter"
+    ),
+    b.Blocked: b.Blocked(number="+821012345678", note="asked us by letter"),
     u.TrunkView: u.TrunkView(
         trunk="provider",
         up=True,

@@ -3,6 +3,7 @@
     GET  /widget/widget.js          the script; `data-widget` of its tag names the widget
     GET  /widget/NAME               what it is for: {"title": …, "chat": …, "call": …, "video": …}
     POST /widget/NAME/session       {"name": …, "context": {…}} → a secret for `/sip?guest=…`
+    POST /widget/NAME/callback      {"number": …, "at": …} → a call to that number, on disk by then
     POST /widget/NAME/files?name=…  a file for the chat whose secret is in Authorization
     GET  /widget/NAME/files/DIGEST  a file of that chat
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from math import isfinite
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -28,17 +30,23 @@ from cicswitch.api.decoding import decode_body
 from cicswitch.api.endpoint import encode
 from cicswitch.api.pages import file_of
 from cicswitch.api.problems import MEDIA_TYPE, Problem, problem_of
+from cicswitch.api.resources.callbacks import check_time
 from cicswitch.api.resources.phone import ice_servers
 from cicswitch.api.sending import Flow, Streamed
 from cicswitch.api.shapes.phone import IceServer
 from cicswitch.api.visitor_files import VisitorFiles
 from cicswitch.contacts.contact import CONVERSATION
+from cicswitch.core.errors import Conflict
+from cicswitch.dialplan.match import number_matcher
+from cicswitch.reach import plain
 
 __all__ = ["PREFIX", "About", "Visit", "Visitor", "Widgets", "may_embed"]
 
 PREFIX: Final = "/widget/"
-_PATH: Final = re.compile(r"/widget/([\w.-]{1,64})(/session|/files(?:/([0-9a-f]{64}))?)?")
+_PATH: Final = re.compile(r"/widget/([\w.-]{1,64})(/session|/callback|/files(?:/([0-9a-f]{64}))?)?")
 _BODY: Final = 8192
+_MOST_WISHES: Final = 5_000
+"""Half of all that may be promised: a flood of forms leaves callers their place."""
 _Key = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
 _Value = Annotated[str, Meta(max_length=200)]
 
@@ -59,6 +67,27 @@ class About(Struct, frozen=True, kw_only=True):
     chat: bool
     call: bool
     video: bool
+    callback: bool
+
+
+class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A visitor wants to be called."""
+
+    number: Annotated[str, Meta(min_length=2, max_length=40)]
+    at: float = 0.0
+    """When, in seconds of the epoch; 0: as soon as it is his turn."""
+    zone: Annotated[str, Meta(max_length=64)] = ""
+    """His browser's time zone."""
+    name: Annotated[str, Meta(max_length=80)] = ""
+    note: Annotated[str, Meta(max_length=500)] = ""
+    language: Annotated[str, Meta(max_length=16)] = ""
+
+
+class Promised(Struct, frozen=True, kw_only=True):
+    """He will be called."""
+
+    at: float
+    """Not before then; 0: as soon as it is his turn."""
 
 
 class Visit(Struct, frozen=True, kw_only=True):
@@ -170,7 +199,11 @@ class Widgets:
         if kind != "application/json":
             raise Problem(415, "Content-Type has to be application/json")
         headers["content-type"] = "application/json"
-        return 201, await self._admit(connection, receive, found[1])
+        now = self._count(connection)
+        raw = await _body(receive)
+        if found[2] == "/callback":
+            return 201, await self._call_back(raw, found[1], now)
+        return 201, await self._admit(raw, found[1], now)
 
     def _count(self, connection: ASGIConnection[Any, Any, Any, Any]) -> float:
         """The time; this request is one of its network's share. Raises `Problem` 429."""
@@ -190,24 +223,12 @@ class Widgets:
                 chat=config.chat in switch.conductor.contacts.channels,
                 call=call,
                 video=call and config.video and self.api.config.webrtc.video,
+                callback=bool(config.callback),
             )
         )
 
-    async def _admit(
-        self, connection: ASGIConnection[Any, Any, Any, Any], receive: Receive, widget: str
-    ) -> bytes:
-        now = self._count(connection)
-        raw = bytearray()
-        more = True
-        while more:
-            message: Any = await receive()
-            if message["type"] != "http.request":
-                raise Problem(400, "the request was cut off")
-            raw += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(raw) > _BODY:
-                raise Problem(413, f"at most {_BODY} bytes", headers={"Connection": "close"})
-        visitor = decode_body(Visitor, bytes(raw) or b"{}")
+    async def _admit(self, raw: bytes, widget: str, now: float) -> bytes:
+        visitor = decode_body(Visitor, raw or b"{}")
         config = self.api.config.widget[widget]
         if not config.number:
             raise Problem(404, "the widget has no number to call")
@@ -236,3 +257,50 @@ class Widgets:
                 ice_servers=ice_servers(webrtc, guest.id, now),
             )
         )
+
+    async def _call_back(self, raw: bytes, widget: str, now: float) -> bytes:
+        wish, config = decode_body(Wish, raw), self.api.config.widget[widget]
+        if not config.callback:
+            raise Problem(404, "nobody is called back from here")
+        check_time(wish.at, wish.zone, now)
+        conductor, number = self.api.switch.conductor, plain(wish.number)
+        if not any(number_matcher(each)(number) for each in config.callback_numbers):
+            raise Problem(422, "this number cannot be called")
+        if len(conductor.callbacks.promises) >= _MOST_WISHES:
+            raise Problem(503, "too many wait to be called", headers={"Retry-After": "600"})
+        try:
+            promise, _ = conductor.do(
+                lambda: conductor.callbacks.order(
+                    config.callback,
+                    number,
+                    at=wish.at,
+                    zone=wish.zone,
+                    name=wish.name,
+                    note=wish.note,
+                    language=wish.language,
+                    by=f"widget:{widget}",
+                )
+            )
+        except Conflict:
+            # Whether a number is on the list is nobody's business.
+            raise Problem(422, "this number cannot be called") from None
+        await conductor.contacts.stored()
+        event = promise.event
+        opens_at = conductor.callbacks.opens_at(event)
+        at = max(event.not_before, opens_at if isfinite(opens_at) else 0.0)
+        return encode(Promised(at=at))
+
+
+async def _body(receive: Receive) -> bytes:
+    """A small body. Raises `Problem`."""
+    raw = bytearray()
+    more = True
+    while more:
+        message: Any = await receive()
+        if message["type"] != "http.request":
+            raise Problem(400, "the request was cut off")
+        raw += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(raw) > _BODY:
+            raise Problem(413, f"at most {_BODY} bytes", headers={"Connection": "close"})
+    return bytes(raw)

@@ -19,7 +19,9 @@ __all__ = [
     "Bridged",
     "CallEvent",
     "CallbackAccepted",
+    "CallbackDialling",
     "CallbackEnded",
+    "CallbackReached",
     "CallbackTried",
     "ConsultAnswered",
     "ConsultEnded",
@@ -44,6 +46,8 @@ __all__ = [
     "LegVideo",
     "MessageSent",
     "NoteWritten",
+    "NumberAllowed",
+    "NumberBlocked",
     "PartyJoined",
     "PartyLeft",
     "RecordingEnded",
@@ -482,6 +486,35 @@ class CallbackAccepted(Struct, frozen=True, tag=True):
     """0: never."""
     attempts: int = 0
     not_before: float = 0.0
+    zone: str = ""
+    """The customer's time zone; empty: that of the queue's hours for callbacks."""
+    name: str = ""
+    """Of the customer, as he or who asked for him says."""
+    note: str = ""
+    """What it is about, for the agent."""
+    by: str = ""
+    """Who asked for it: empty, the customer on the line; `account:NAME`; `widget:NAME`."""
+
+
+class CallbackDialling(Struct, frozen=True, tag=True, gc=False):
+    """The customer is about to be dialled. It is on disk before the first packet goes out, so a
+    switch that dies in between does not dial him twice in a row: the next attempt is at
+    `not_before`."""
+
+    at: float
+    interaction: str
+    attempts: int
+    not_before: float
+
+
+class CallbackReached(Struct, frozen=True, tag=True, gc=False):
+    """The customer is on the line, and waits for an agent. If the switch dies now, he is called
+    again at once, and this attempt does not count."""
+
+    at: float
+    interaction: str
+    attempts: int
+    not_before: float = 0.0
 
 
 class CallbackTried(Struct, frozen=True, tag=True, gc=False):
@@ -492,6 +525,24 @@ class CallbackTried(Struct, frozen=True, tag=True, gc=False):
     attempts: int
     reason: str
     not_before: float
+
+
+class NumberBlocked(Struct, frozen=True, tag=True, gc=False):
+    """A number is not to be called any more, other than by people."""
+
+    at: float
+    number: str
+    by: str
+    """`account:NAME`, or `customer`."""
+    note: str = ""
+
+
+class NumberAllowed(Struct, frozen=True, tag=True, gc=False):
+    """A number may be called again."""
+
+    at: float
+    number: str
+    by: str
 
 
 class CallbackEnded(Struct, frozen=True, tag=True, gc=False):
@@ -576,7 +627,11 @@ CallEvent = (
     | VoicemailLeft
     | AnnouncementFailed
     | CallbackAccepted
+    | CallbackDialling
+    | CallbackReached
     | CallbackTried
+    | NumberBlocked
+    | NumberAllowed
     | CallbackEnded
     | NoteWritten
     | InteractionEnded

@@ -14,7 +14,7 @@ from cicswitch.api.shapes.agents import (
     WrapUpCode,
 )
 from cicswitch.api.shapes.alerts import AlertView
-from cicswitch.api.shapes.callbacks import CallbackView
+from cicswitch.api.shapes.callbacks import Blocked, BlockedView, CallbackOrder, CallbackView
 from cicswitch.api.shapes.calls import Trace
 from cicswitch.api.shapes.customers import ContactView, NoteText, NoteView
 from cicswitch.api.shapes.interactions import (
@@ -183,6 +183,24 @@ class WorkCalls(Wire):
     async def callback(self, callback: str) -> CallbackView:
         """One of them, with its place in line."""
         return await self.call("GET", "/callbacks/{callback}", CallbackView, callback=callback)
+
+    async def order_callback(self, order: CallbackOrder) -> CallbackView:
+        """Have somebody called, now or at a time; on disk when this returns. Who is promised a
+        call already is not called twice."""
+        return await self.call("POST", "/callbacks", CallbackView, body=order)
+
+    def do_not_call(self) -> AsyncIterator[BlockedView]:
+        """Numbers that nobody is to call."""
+        return self.each("/do-not-call", BlockedView)
+
+    async def block_number(self, number: str, note: str = "") -> BlockedView:
+        """Have a number called no more."""
+        body = Blocked(number=number, note=note)
+        return await self.call("POST", "/do-not-call", BlockedView, body=body)
+
+    async def allow_number(self, number: str) -> None:
+        """Take a number off the list."""
+        await self.call("DELETE", "/do-not-call/{number}", type(None), number=number)
 
     async def cancel_callback(self, callback: str, *, tag: Any = None) -> None:
         """Call this customer no more."""

@@ -28,6 +28,9 @@ from cicswitch.records.rows import (
 
 __all__ = ["Ledger"]
 
+BLOCKED = "do-not-call:"
+"""Before the number, where rows of `pending` have an interaction."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,8 +79,12 @@ class Ledger:
             calls.AlertCleared: self._alert_ended,
             calls.SwitchStopped: self._stopped,
             calls.CallbackAccepted: self._callback_accepted,
+            calls.CallbackDialling: self._callback_tried,
+            calls.CallbackReached: self._callback_tried,
             calls.CallbackTried: self._callback_tried,
             calls.CallbackEnded: self._callback_ended,
+            calls.NumberBlocked: self._number_blocked,
+            calls.NumberAllowed: self._number_allowed,
             contacts.ContactAccepted: self._contact_accepted,
             contacts.ContactPlaced: self._contact_placed,
             contacts.ContactAssigned: self._contact_assigned,
@@ -270,7 +277,9 @@ class Ledger:
         self._callbacks[event.interaction] = event
         return [Pending(event.interaction, _encode(event).decode())]
 
-    def _callback_tried(self, event: calls.CallbackTried) -> list[Row]:
+    def _callback_tried(
+        self, event: calls.CallbackTried | calls.CallbackDialling | calls.CallbackReached
+    ) -> list[Row]:
         accepted = self._callbacks.get(event.interaction)
         if accepted is None:
             return []
@@ -281,6 +290,12 @@ class Ledger:
     def _callback_ended(self, event: calls.CallbackEnded) -> list[Row]:
         self._callbacks.pop(event.interaction, None)
         return [Pending(event.interaction, "")]
+
+    def _number_blocked(self, event: calls.NumberBlocked) -> list[Row]:
+        return [Pending(BLOCKED + event.number, _encode(event).decode())]
+
+    def _number_allowed(self, event: calls.NumberAllowed) -> list[Row]:
+        return [Pending(BLOCKED + event.number, "")]
 
     # -- contacts in writing ---------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from cicswitch.calls.events import (
     AlertRaised,
     CallbackAccepted,
     LegDigit,
+    NumberBlocked,
     SwitchStarted,
     SwitchStopped,
 )
@@ -140,7 +141,9 @@ _PENDING = "CREATE TABLE IF NOT EXISTS pending (interaction TEXT PRIMARY KEY, da
 _PROMISE = "INSERT OR REPLACE INTO pending VALUES (?, ?)"
 _DONE = "DELETE FROM pending WHERE interaction = ?"
 
-_decode_pending: Final = msgspec.json.Decoder(CallbackAccepted | ContactAccepted).decode
+_decode_pending: Final = msgspec.json.Decoder(
+    CallbackAccepted | ContactAccepted | NumberBlocked
+).decode
 _ALERT_TABLE = (
     "CREATE TABLE IF NOT EXISTS alert (alert TEXT PRIMARY KEY, ended_at REAL, data TEXT NOT NULL)"
 )
@@ -269,6 +272,8 @@ class SqliteStore:
         self.recovered = 0
         self.callbacks: list[CallbackAccepted] = []
         """Who was to be called back when the switch stopped; filled by `open`."""
+        self.blocked: list[NumberBlocked] = []
+        """Who is not to be called; filled by `open`."""
         self.contacts: list[tuple[ContactAccepted, ConversationRecord]] = []
         """Contacts in writing that were not over when it stopped."""
         self.outbox: list[OutboxRecord] = []
@@ -322,11 +327,14 @@ class SqliteStore:
 
     def _take_up(self, db: sqlite3.Connection) -> None:
         """What is not done, of the run before."""
-        self.callbacks, self.contacts = [], []
+        self.callbacks, self.contacts, self.blocked = [], [], []
         for (data,) in db.execute("SELECT data FROM pending ORDER BY rowid"):
             event = _decode_pending(data)
             if isinstance(event, CallbackAccepted):
                 self.callbacks.append(event)
+                continue
+            if isinstance(event, NumberBlocked):
+                self.blocked.append(event)
                 continue
             found = contacts.conversation(db, event.conversation)
             if found is None:

@@ -1,23 +1,27 @@
 """Callbacks: a customer hangs up, keeps his place in the queue, and is called at his turn.
 
     ask(call, action)    the dialplan's `callback` step: promise it, put it on disk, say so
+    order(...)           from elsewhere: a form on a page, another system; now or at a time
     restore(promises)    those of the run before
     cancel(interaction)  somebody thought better of it
+    block(number)        call this number no more
 
 The ACD holds an entry that is away: it has a place and no line. Once a second the next of each kind
 is looked at; when an agent is expected to be free for it by the time that a customer takes to
 answer, he is dialled. The answer puts the entry into line at its old place, so it is the next to
-get an agent. One who cannot be reached keeps the place for the attempts that are left.
+get an agent. One who cannot be reached keeps the place for the attempts that are left. One who is
+to be called at a time of his own has a place in line from then on, and is called in his turn.
 
 A promise is in the journal and in the table `pending` until an agent has the customer on the line,
-so a crash makes nobody wait for a call in vain.
+so a crash makes nobody wait for a call in vain. An attempt is on disk before the first packet of it
+goes out, so a crash makes nobody's phone ring twice in a row.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from math import isfinite
+from math import isfinite, isinf
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,9 +35,10 @@ from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.config import CallbackConfig
-from cicswitch.core.errors import CommandError, NotFound
+from cicswitch.core.errors import CommandError, Conflict, NotFound
 from cicswitch.dialplan.actions import EnterCallback, EnterQueue
 from cicswitch.ports import LegsUnavailable
+from cicswitch.reach import plain, zones_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +60,7 @@ _UNAVAILABLE_S = 30.0
 """No line out: tried again after this, and not counted as an attempt."""
 _RUNS = 20
 _MOST = 10_000
+_MOST_BLOCKED = 100_000
 
 GREETINGS = {
     "en": "Hello. This is the call back that you asked for. Please hold on for an agent.",
@@ -65,21 +71,27 @@ GREETINGS = {
 class Promise:
     """One who is to be called back."""
 
-    __slots__ = ("call", "event", "look_at")
+    __slots__ = ("call", "dialling", "event", "look_at", "queued")
 
     def __init__(self, event: ev.CallbackAccepted) -> None:
         self.event = event
         """As it stands now: with its attempts."""
+        self.queued = False
+        """It has its place in the queue; before, its time has not come."""
         self.call: Call | None = None
         """While he is dialled, or waits on the line."""
+        self.dialling = False
+        """An attempt is on its way to the disk; he is dialled when it is there."""
         self.look_at = 0.0
         """When its turn is estimated next."""
 
     @property
     def state(self) -> str:
-        """`waiting`, `dialling`, or `on the line`."""
+        """`scheduled`, `waiting`, `dialling`, or `on the line`."""
         if self.call is None:
-            return "waiting"
+            if self.dialling:
+                return "dialling"
+            return "waiting" if self.queued else "scheduled"
         return "dialling" if self.call.phase is Phase.CALLING_BACK else "on the line"
 
 
@@ -103,13 +115,13 @@ class Callbacks:
         place = call.place
         queue = action.queue or (place.queue if place is not None else "")
         target = self._target(call.peer, queue, action.number)
-        if not target or len(self.promises) >= _MOST:
+        own = action.number == call.caller
+        if not target or len(self.promises) >= _MOST or self._unwanted(action.number, own=own):
             self._say(call, "failed")
             return
-        for promise in self.promises.values():
-            if promise.event.queue == queue and promise.event.number == action.number:
-                self._say(call, "accepted")  # he has been promised it already
-                return
+        if self._promised(queue, action.number) is not None:
+            self._say(call, "accepted")
+            return
         settings = self._settings(queue)
         same = place is not None and place.queue == queue
         asked = place if place is not None and same else EnterQueue(queue, {}, 0, 0.0)
@@ -136,6 +148,99 @@ class Callbacks:
         self._take(event)
         c.env.tasks.spawn(f"callback {interaction}", self._confirm(call, interaction))
 
+    def order(
+        self,
+        queue: str,
+        number: str,
+        *,
+        at: float = 0.0,
+        zone: str = "",
+        name: str = "",
+        note: str = "",
+        language: str = "",
+        skills: dict[str, int] | None = None,
+        priority: int = 0,
+        by: str = "",
+    ) -> tuple[Promise, bool]:
+        """Promise to call a number at a time, or as soon as it is its turn; and whether it is a new
+        promise: who is promised it already gets that one. On disk when the journal is committed.
+
+        Raises `NotFound` and `CommandError`.
+        """
+        c = self._c
+        if queue not in c.engine.queues:
+            raise NotFound(f'there is no queue "{queue[:80]}"')
+        number = plain(number)
+        settings = self._settings(queue)
+        target = self._target("", queue, number)
+        if not target:
+            why = f"queue.{queue}.callback.trunk names no trunk" if not settings.trunk else "digits"
+            raise CommandError(f'"{number[:40]}" cannot be called: {why}')
+        if self._unwanted(number, own=False):
+            raise Conflict("this number is not to be called")
+        found = self._promised(queue, number)
+        if found is not None:
+            return found, False
+        if len(self.promises) >= _MOST:
+            raise Conflict("too many callbacks are promised")
+        queued_at = max(at, c.now)
+        event = ev.CallbackAccepted(
+            at=c.now,
+            interaction=c.names.name(),
+            origin="",
+            queue=queue,
+            queued_at=queued_at,
+            number=number,
+            target=target,
+            called=settings.caller_id,
+            peer=settings.trunk,
+            language=language,
+            skills=skills or {},
+            priority=priority,
+            segment=c.segments.of(number),
+            expires_at=queued_at + settings.expire_s if settings.expire_s else 0.0,
+            not_before=at,
+            zone=zone,
+            name=name,
+            note=note,
+            by=by,
+        )
+        return self._take(event), True
+
+    def _promised(self, queue: str, number: str) -> Promise | None:
+        """What this number has been promised already."""
+        for promise in self.promises.values():
+            if promise.event.queue == queue and promise.event.number == number:
+                return promise
+        return None
+
+    def _unwanted(self, number: str, *, own: bool) -> bool:
+        """Whether the number is not to be called. Who asks for a call to the phone in his hand may
+        have it."""
+        return not own and self._c.reach.is_blocked(number)
+
+    def block(self, number: str, by: str, note: str = "") -> ev.NumberBlocked:
+        """Call a number no more; what it was promised is over. Raises `Conflict`."""
+        c = self._c
+        event = ev.NumberBlocked(c.now, plain(number), by, note)
+        if len(c.reach.blocked) >= _MOST_BLOCKED:
+            raise Conflict("the list is full: put numbers into a file of [do_not_call]")
+        self._heard(event)
+        for name, promise in list(self.promises.items()):
+            if promise.call is None and plain(promise.event.number) == plain(number):
+                self._leave(name, "do-not-call")
+        return event
+
+    def allow(self, number: str, by: str) -> None:
+        """A number may be called again. Raises `NotFound`."""
+        if plain(number) not in self._c.reach.blocked:
+            raise NotFound(f'"{number[:80]}" is not on the list')
+        self._heard(ev.NumberAllowed(self._c.now, plain(number), by))
+
+    def _heard(self, event: ev.NumberBlocked | ev.NumberAllowed) -> None:
+        self._c.reach.feed(event)
+        self._c.emit(event)
+
     def _target(self, peer: str, queue: str, number: str) -> str:
         """What to dial; empty if the number cannot be called."""
         c = self._c
@@ -150,16 +255,24 @@ class Callbacks:
         settings = self._c.env.config.queue.get(queue)
         return settings.callback if settings is not None else CallbackConfig()
 
-    def _take(self, event: ev.CallbackAccepted) -> None:
-        """Note the promise, and give it its place in the queue."""
+    def _take(self, event: ev.CallbackAccepted) -> Promise:
+        """Note the promise, and give it its place in the queue when its time has come."""
         c = self._c
-        self.promises[event.interaction] = Promise(event)
+        promise = self.promises[event.interaction] = Promise(event)
         c.emit(
             ev.InteractionStarted(
                 event.at, event.interaction, "callback", event.peer, event.number, event.called
             )
         )
         c.emit(event)
+        if event.queued_at <= c.now:
+            self._place(promise)
+        self._look_soon()
+        return promise
+
+    def _place(self, promise: Promise) -> None:
+        c, event = self._c, promise.event
+        promise.queued = True
         try:
             c.acd(
                 acd.Enqueue(
@@ -179,8 +292,6 @@ class Callbacks:
         except CommandError as error:
             log.error("callback_lost", interaction_id=event.interaction, reason=str(error))
             self._end(event.interaction, "failed")
-            return
-        self._look_soon()
 
     async def _confirm(self, call: Call, interaction: str) -> None:
         """Tell the customer once it is on disk."""
@@ -204,9 +315,13 @@ class Callbacks:
         if call.run is not None:
             self._c.steps.execute(call, call.run.outcome(outcome, self._c.now))
 
-    def restore(self, promises: Iterable[ev.CallbackAccepted]) -> None:
-        """Take up what the run before has promised."""
+    def restore(
+        self, promises: Iterable[ev.CallbackAccepted], blocked: Iterable[ev.NumberBlocked]
+    ) -> None:
+        """Take up what the run before has promised, and who is not to be called."""
         self._c.now = self._c.env.clock()
+        for each in blocked:
+            self._c.reach.feed(each)
         for event in promises:
             self._take(event)
         if self.promises:
@@ -235,11 +350,13 @@ class Callbacks:
         if c.draining or self.stopping:
             return
         due: list[tuple[float, int, Interaction, Promise]] = []
-        for name, promise in self.promises.items():
+        for name, promise in list(self.promises.items()):
+            if not promise.queued and promise.event.queued_at <= now:
+                self._place(promise)
             entry = c.engine.interactions.get(name)
             if entry is None or entry.queue.closed:
                 continue
-            if promise.call is None and promise.event.not_before <= now:
+            if promise.call is None and not promise.dialling and promise.event.not_before <= now:
                 due.append((entry.key, entry.sequence, entry, promise))
         due.sort(key=_in_order)
         waits: set[str] = set()
@@ -252,15 +369,77 @@ class Callbacks:
                 continue
             wait_s = turn(c.engine, entry, now, _RUNS).p50_s
             if wait_s <= self.answer_s:
-                self._dial(promise, entry)
+                self._try(promise)
                 continue
             waits.add(kind)
             ahead_s = (wait_s - self.answer_s) / 4 if isfinite(wait_s) else _MOST_LOOK_S
             promise.look_at = now + min(max(ahead_s, _LOOK_S), _MOST_LOOK_S)
 
-    def _dial(self, promise: Promise, entry: Interaction) -> None:
+    def _try(self, promise: Promise) -> None:
+        """Dial him if he may be called now, once that is on disk."""
         c, event = self._c, promise.event
-        settings = self._settings(entry.queue.name)
+        settings = self._settings(event.queue)
+        if event.attempts >= settings.attempts:
+            self._leave(event.interaction, "unreachable")  # the last attempt ended in a crash
+            return
+        opens_at = self.opens_at(event)
+        if opens_at:
+            if isinf(opens_at):
+                opens_at = c.now + 86400
+            promise.event = replace(event, not_before=opens_at)
+            return
+        promise.dialling = True
+        attempts, again_at = event.attempts + 1, c.now + settings.ring_s + settings.retry_s
+        c.emit(ev.CallbackDialling(c.now, event.interaction, attempts, again_at))
+        c.env.tasks.spawn(f"callback {event.interaction}", self._noted(promise))
+
+    def opens_at(self, event: ev.CallbackAccepted) -> float:
+        """When the customer may be called; 0: now."""
+        c = self._c
+        settings = self._settings(event.queue)
+        if not settings.hours:
+            return 0.0
+        zones: tuple[str, ...] = (event.zone,) if event.zone else ()
+        if not zones:
+            trunk = c.env.config.trunk.get(event.target.partition(":")[0])
+            zones = zones_of(event.number, trunk.country if trunk is not None else "")
+        if not zones and settings.zone:
+            zones = (settings.zone,)
+        at = c.reach.opens_at(settings.hours, zones, c.now)
+        return at if at > c.now else 0.0
+
+    async def _noted(self, promise: Promise) -> None:
+        stored = True
+        try:
+            await asyncio.wait_for(self._c.env.journal.committed(), _STORED_S)
+        except TimeoutError:
+            stored = False
+
+        def proceed() -> None:
+            promise.dialling = False
+            c, name = self._c, promise.event.interaction
+            if self.stopping or c.draining or self.promises.get(name) is not promise:
+                return
+            if not stored:
+                log.error("callback_not_stored", interaction_id=name)
+                self._put_off(promise)
+            elif name in c.engine.interactions:
+                self._dial(promise)
+
+        self._c.run_soon(proceed)
+
+    def _put_off(self, promise: Promise) -> None:
+        """He was not dialled: not an attempt."""
+        c, event = self._c, promise.event
+        not_before = c.now + _UNAVAILABLE_S
+        promise.event = replace(event, not_before=not_before)
+        c.emit(
+            ev.CallbackTried(c.now, event.interaction, event.attempts, "not dialled", not_before)
+        )
+
+    def _dial(self, promise: Promise) -> None:
+        c, event = self._c, promise.event
+        settings = self._settings(event.queue)
         caller = settings.caller_id or event.called
         try:
             legs = c.env.legs.originate(c.now, event.target, caller=caller)
@@ -268,11 +447,14 @@ class Callbacks:
             log.warning(
                 "callback_not_dialled", interaction_id=event.interaction, reason=str(error.reason)
             )
-            promise.event = replace(event, not_before=c.now + _UNAVAILABLE_S)
+            self._put_off(promise)
             return
         leg, *others = legs
         call = Call(event.interaction, leg, leg.peer, event.number, event.called)
         call.started_at, call.language = c.now, event.language
+        call.caller_name = event.name
+        if event.note:
+            call.context = {"note": event.note}
         call.phase = Phase.CALLING_BACK
         promise.call = call
         c.calls[call.id] = call
@@ -302,6 +484,7 @@ class Callbacks:
         self.answer_s += (c.now - call.started_at - self.answer_s) / 8
         call.phase, call.queue = Phase.QUEUED, entry.queue.name
         event = promise.event
+        c.emit(ev.CallbackReached(c.now, call.id, event.attempts))
         c.acd(acd.Join(interaction=call.id, prefer=event.prefer, patience_s=event.patience_s))
         c.queueing.take_over(call)
         c.listening.apply(call)

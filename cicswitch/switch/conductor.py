@@ -30,6 +30,7 @@ from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
+from cicswitch.reach import Reach
 from cicswitch.records.journal import Event, Kept
 from cicswitch.records.rows import Row
 from cicswitch.runtime.policy import Policy, find
@@ -115,6 +116,7 @@ class Conductor:
         self.names = Names(self.now, env.tokens)
         self.matcher = Matcher(env.config.plan or Dialplan())
         self.segments = Segments()
+        self.reach = Reach()
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
@@ -175,6 +177,9 @@ class Conductor:
         self.env.config = config
         self.matcher = Matcher(config.plan or Dialplan())
         self.segments = Segments(config.segment, config.segment_numbers)
+        blocked = self.reach.blocked
+        self.reach = Reach(config.hours, config.holidays, config.do_not_call_numbers)
+        self.reach.blocked = blocked
         engine = self.engine
         for name, queue in config.queue.items():
             definition = queue_definition(name, queue)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cicswitch.acd import commands as acd
 from cicswitch.acd import events as acd_events
 from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
-from cicswitch.core.errors import NotFound
+from cicswitch.core.errors import Conflict, NotFound
 from tests.operation import test_keys as keys
 from tests.operation.test_daemon import configure, running
 from tests.operation.test_keys import Parties, parties
@@ -373,3 +374,105 @@ async def test_nobody_is_called_while_the_queue_is_closed(tmp_path: Path) -> Non
         assert p.c.switch.engine.position(name) == 1
         p.c.command(acd.Open("q"))
         await connect(p)
+
+
+ORDER = {"keys": 'trunk = "near"\ncaller_id = "0215880000"'}
+
+
+def order(p: Parties, number: str = CUSTOMER, **said: Any) -> tuple[Any, bool]:
+    conductor = p.c.switch.conductor
+    return conductor.do(lambda: conductor.callbacks.order("q", number, **said))
+
+
+async def test_somebody_is_called_whom_another_system_names(tmp_path: Path) -> None:
+    async with busy(tmp_path, ORDER["keys"]) as p:
+        promise, new = order(p, "02 9999-0000", name="Kim Minji", note="invoice of May", by="x")
+        assert new
+        assert promise.event.number == CUSTOMER
+        assert order(p) == (promise, False)  # once, whoever asks how often
+        p.c.command(acd.Ready("a"))
+        invite = await p.near.expect(f"INVITE sip:{CUSTOMER}@")
+        assert "sip:0215880000@" in invite
+        # The attempt was on disk before the first packet of it.
+        await p.c.rows("interaction")
+        with contextlib.closing(sqlite3.connect(p.c.folder / "store.db")) as db:
+            ((data,),) = db.execute("SELECT data FROM pending").fetchall()
+        assert '"attempts":1' in data
+        p.near.reply(invite, "200 OK", body=p.near.sdp("0"))
+        agents = await p.far.expect("INVITE sip:7001@")
+        assert '"Kim Minji"' in agents
+        (call,) = p.c.switch.calls.values()
+        assert call.context == {"note": "invoice of May"}
+
+
+async def test_who_wants_to_be_called_at_a_time_is_called_then(tmp_path: Path) -> None:
+    async with busy(tmp_path, ORDER["keys"]) as p:
+        at = p.c.switch.clock.now() + 1.5
+        promise, _ = order(p, at=at)
+        assert promise.state == "scheduled"
+        name = promise.event.interaction
+        assert name not in p.c.switch.engine.interactions
+        p.c.command(acd.Ready("a"))
+        await p.near.expect(f"INVITE sip:{CUSTOMER}@")
+        assert p.c.switch.clock.now() >= at
+        # His place counts from then: nobody who came before is behind him.
+        assert p.c.switch.engine.interactions[name].queued_at == at
+
+
+async def test_nobody_is_called_outside_of_the_hours_where_he_is(tmp_path: Path) -> None:
+    hours = '[hours.calling]\nopen_on = ["2020-01-01 10:00-11:00"]\n'
+    async with busy(
+        tmp_path, ORDER["keys"] + '\nhours = "calling"\nzone = "Asia/Seoul"', hours
+    ) as p:
+        promise, _ = order(p)
+        p.c.command(acd.Ready("a"))
+        await p.c.until(lambda: promise.event.not_before > p.c.switch.clock.now())
+        assert promise.state == "waiting"
+        assert promise.event.attempts == 0
+
+
+async def test_a_number_that_nobody_is_to_call_is_not_called(tmp_path: Path) -> None:
+    never = '[do_not_call]\nnumbers = ["_0700."]\n'
+    other = "0288880000"
+    async with busy(tmp_path, ORDER["keys"], never) as p:
+        callbacks = p.c.switch.conductor.callbacks
+        with pytest.raises(Conflict, match="not to be called"):
+            order(p, "0700-12345")
+        promise, _ = order(p, other)
+        p.c.switch.conductor.do(lambda: callbacks.block("02-8888-0000", "account:lee"))
+        ended = await p.c.event(ev.CallbackEnded, interaction=promise.event.interaction)
+        assert ended.outcome == "do-not-call"
+        with pytest.raises(Conflict):
+            order(p, other)
+        p.c.switch.conductor.do(lambda: callbacks.block(CUSTOMER, "account:lee"))
+        assert await ask(p)  # who asks for a call to the phone in his hand gets it
+    async with busy(tmp_path, ORDER["keys"], never) as p:
+        callbacks = p.c.switch.conductor.callbacks
+        with pytest.raises(Conflict):
+            order(p, other)
+        p.c.switch.conductor.do(lambda: callbacks.allow(other, "account:lee"))
+        assert order(p, other)[1]
+
+
+async def test_an_attempt_that_a_crash_has_cut_off_is_not_made_again_at_once(
+    tmp_path: Path,
+) -> None:
+    async with busy(tmp_path, ORDER["keys"] + "\nattempts = 2\nretry_s = 2\nring_s = 1") as p:
+        promise, _ = order(p)
+        cut_off = replace(
+            promise.event,
+            interaction="cut-off",
+            number="0277770000",
+            target="near:0277770000",
+            attempts=1,
+            not_before=p.c.switch.clock.now() + 2,
+        )
+        last = replace(cut_off, interaction="last", number="02777", attempts=2, not_before=0.0)
+        callbacks = p.c.switch.conductor.callbacks
+        callbacks.cancel(promise.event.interaction)
+        callbacks.restore([cut_off, last], [])
+        p.c.command(acd.Ready("a"))
+        ended = await p.c.event(ev.CallbackEnded, interaction="last")
+        assert ended.outcome == "unreachable"
+        await p.near.expect("INVITE sip:0277770000@", timeout=5)
+        assert p.c.switch.clock.now() >= cut_off.not_before

@@ -638,6 +638,9 @@ ELSEWHERE = {
             "queue.callback.ring_s",
             "queue.callback.expire_s",
             "queue.callback.prompt",
+            "queue.callback.hours",
+            "queue.callback.zone",
+            "do_not_call.numbers",
         ),
         "tests/journeys/test_callbacks.py",
     ),
@@ -654,6 +657,10 @@ ELSEWHERE = {
             "webrtc.turn_secret",
         ),
         "tests/operation/test_webrtc_keys.py",
+    ),
+    **dict.fromkeys(
+        ("widget.callback", "widget.callback_numbers", "do_not_call.file"),
+        "tests/api/test_callbacks.py",
     ),
     **dict.fromkeys(
         ("widget.number", "widget.origins", "widget.title", "widget.video"),
@@ -786,7 +793,7 @@ ELSEWHERE = {
     "logging.format": "tests/runtime/test_log.py",
     "logging.redact": "tests/operation/test_log_leaks.py",
 }
-OWN = {"directory", "plan", "segment_numbers"}
+OWN = {"directory", "plan", "segment_numbers", "do_not_call_numbers"}
 """What loading fills in; no keys of the file."""
 
 

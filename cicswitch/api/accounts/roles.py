@@ -24,7 +24,8 @@ SCOPES = {
     "alerts:read": "alerts on thresholds",
     "alerts:write": "acknowledge them",
     "callbacks:read": "who is to be called back",
-    "callbacks:write": "cancel callbacks",
+    "callbacks:order": "have a customer called, now or at a time",
+    "callbacks:write": "cancel callbacks; the list of numbers that nobody is to call",
     "calls:read": "the SIP trace of a call",
     "trunks:read": "trunks and devices",
     "codes:read": "pause and wrap-up codes, skills",
@@ -50,7 +51,7 @@ SCOPES = {
 
 _AGENT = {
     *("agents:self", "interactions:self", "events:self", "recordings:self"),
-    *("queues:read", "codes:read", "tokens:write", "chat:self"),
+    *("queues:read", "codes:read", "tokens:write", "chat:self", "callbacks:order"),
 }
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
 _PLANNER |= {"chat:self"}
@@ -62,7 +63,13 @@ _SUPERVISOR = (
     _AGENT
     | _QUALITY
     | {"agents:write", "interactions:write", "explain:read", "trunks:read", "events:read"}
-    | {"callbacks:read", "callbacks:write", "interactions:join", "contacts:write"}
+    | {
+        "callbacks:read",
+        "callbacks:write",
+        "interactions:join",
+        "contacts:write",
+        "callbacks:order",
+    }
     | {"alerts:read", "alerts:write", "prompts:read"}
 )
 

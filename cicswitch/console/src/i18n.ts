@@ -14,7 +14,7 @@ export function t(word: Word, values: Record<string, string | number> = {}): str
 
 /** A state of an agent or an interaction; the switch's own word if there is none of ours. */
 function coded(prefix: string, code: string): string {
-  const key = `${prefix}_${code}`;
+  const key = `${prefix}_${code.replaceAll(" ", "_")}`;
   return key in en ? t(key as Word) : code;
 }
 

@@ -12,6 +12,7 @@ export type AuditEntry = Schemas["AuditEntry"];
 export type ChatMessage = Schemas["ChatMessage"];
 export type ChatMessages = Schemas["ChatMessages"];
 export type ChatRoom = Schemas["ChatRoom"];
+export type BlockedView = Schemas["BlockedView"];
 export type CallbackView = Schemas["CallbackView"];
 export type Codes = Schemas["Codes"];
 export type ContactView = Schemas["ContactView"];

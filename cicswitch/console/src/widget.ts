@@ -11,10 +11,11 @@ import JsSIP from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { UA } from "jssip/lib/UA";
 import style from "./widget.css?inline";
+import { CallMe } from "./widget-callback";
 import { Chat } from "./widget-chat";
 
 /** What the widget is for. */
-type About = { title: string; chat: boolean; call: boolean; video: boolean };
+type About = { title: string; chat: boolean; call: boolean; video: boolean; callback: boolean };
 
 type Visit = {
   guest: string;
@@ -43,6 +44,7 @@ const WORDS = {
     camera: "Camera",
     screen: "Share screen",
     chat: "Chat",
+    callback: "Call me back",
     close: "Close the chat",
     theirs: "Picture of the agent",
     own: "Own picture",
@@ -63,6 +65,7 @@ const WORDS = {
     camera: "카메라",
     screen: "화면 공유",
     chat: "채팅 상담",
+    callback: "전화 요청",
     close: "채팅 접기",
     theirs: "상담원 화면",
     own: "내 화면",
@@ -96,6 +99,7 @@ class CicswitchWidget extends HTMLElement {
   private video = false;
   private about: About | null = null;
   private text: Chat | null = null;
+  private callMe: CallMe | null = null;
   private line: Button[] = [];
 
   connectedCallback(): void {
@@ -107,6 +111,7 @@ class CicswitchWidget extends HTMLElement {
           <video class="own" autoplay playsinline muted></video>
         </div>
         <section class="chat" hidden></section>
+        <section class="call-me" hidden></section>
         <div class="buttons"></div>
       </div>`;
     this.box.hidden = true;
@@ -147,9 +152,25 @@ class CicswitchWidget extends HTMLElement {
         () => this.chatChanged(),
       );
     }
+    if (about.callback)
+      this.callMe = new CallMe(
+        `${base}/widget/${said.widget ?? ""}/callback`,
+        language,
+        (said.name ?? "").slice(0, 80),
+        this.piece(".call-me"),
+        (text) => this.asked(text),
+      );
     if (this.session || this.agent) this.redraw();
     else this.idle("");
     if (this.text?.begun) this.text.open();
+  }
+
+  /** The form is closed; he will be called, or has thought better of it. */
+  private asked(text: string): void {
+    this.piece(".state").textContent = text;
+    if (text) this.dispatchEvent(new CustomEvent("cicswitch", { detail: { callback: "promised" } }));
+    this.redraw();
+    this.piece<HTMLElement>(".buttons [data-word=callback]")?.focus();
   }
 
   /** Open the chat. */
@@ -390,6 +411,15 @@ class CicswitchWidget extends HTMLElement {
     if (this.about?.call) list.push(["call", () => void this.call()]);
     if (this.about?.call && this.about.video && said.video !== "off")
       list.push(["video", () => void this.call({ video: true })]);
+    if (this.about?.callback)
+      list.push([
+        "callback",
+        () => {
+          this.piece(".state").textContent = "";
+          this.callMe?.open();
+          this.redraw();
+        },
+      ]);
     this.buttons(...list);
     this.dispatchEvent(new CustomEvent("cicswitch", { detail: { state: why || "idle" } }));
   }
@@ -407,7 +437,7 @@ class CicswitchWidget extends HTMLElement {
 
   /** The buttons of the call, and the chat's before them. */
   private redraw(): void {
-    const list = [...this.line];
+    const list = this.callMe?.isOpen && !this.session && !this.agent ? [] : [...this.line];
     if (this.text && this.piece(".chat").hidden) list.unshift(["chat", () => this.chat()]);
     else if (this.text) list.push(["close", () => this.text?.close()]);
     const line = this.piece(".buttons");

@@ -1,11 +1,12 @@
 // An agent's own page: what he is, what he does next, what came of it.
 
 import { useState } from "preact/hooks";
-import { ask, get, list, me } from "../api";
+import { ask, get, list, may, me } from "../api";
 import { count, known, span } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
 import { attempt, Choice, State, Table } from "../parts/basics";
+import { OrderCallback } from "../parts/callback";
 import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
 import { useClock, useLive, useRead } from "../parts/data";
 import { OwnTalk, talks } from "../parts/talk";
@@ -41,6 +42,7 @@ function OfAgent(props: { name: string }) {
     (event) => event.type.startsWith("Interaction"),
   );
   const [code, setCode] = useState("");
+  const [ordering, setOrdering] = useState(false);
   useClock();
   if (!agent) return <p class="quiet">{t("loading")}</p>;
 
@@ -91,6 +93,9 @@ function OfAgent(props: { name: string }) {
               <button onClick={() => act("sign-out")}>{t("sign_out")}</button>
             </>
           )}
+          {may("callbacks:order") && (
+            <button onClick={() => setOrdering(true)}>{t("order_callback")}</button>
+          )}
         </div>
         {works && outcomes.length > 0 && !written.has(agent.interaction) && (
           <div class="row">
@@ -112,6 +117,7 @@ function OfAgent(props: { name: string }) {
           </div>
         )}
       </section>
+      {ordering && <OrderCallback queues={queues ?? []} onClose={() => setOrdering(false)} />}
       <Writing outcomes={outcomes} queues={queues ?? []} />
       {works && agent.interaction && !written.has(agent.interaction) && <Note interaction={agent.interaction} />}
       {calls
