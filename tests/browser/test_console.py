@@ -21,7 +21,17 @@ from tests.support.phone import phone
 pytestmark = needs_chromium
 PAGES = (
     *("", "queues/support", "agents", "interactions", "callbacks", "reports", "trunks"),
-    *("recordings", "configuration", "accounts", "audit", "me", "desk", "alerts", "prompts"),
+    *(
+        "recordings",
+        "configuration",
+        "accounts",
+        "audit",
+        "me",
+        "desk",
+        "alerts",
+        "prompts",
+        "faxes",
+    ),
 )
 NARROW = {"width": 390, "height": 844}
 

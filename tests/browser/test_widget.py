@@ -225,6 +225,7 @@ async def test_what_a_visitor_may_say(tmp_path: Path) -> None:
             "chat": False,
             "call": True,
             "video": True,
+            "callback": False,
         }
         assert about.headers["access-control-allow-origin"] == "https://shop.example"
         problem(await client.post("/widget/sales", json={}), 405)

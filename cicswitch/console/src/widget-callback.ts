@@ -62,7 +62,7 @@ export class CallMe {
       <label class="time" hidden>${word("time")}<input name="time" type="datetime-local"></label>
       <label>${word("note")}<textarea name="note" rows="2" maxlength="500"></textarea></label>
       <p class="wrong" role="alert"></p>
-      <div class="buttons"><button>${word("send")}</button>
+      <div class="line"><button>${word("send")}</button>
         <button type="button" data-word="close_form" aria-pressed="false">${word("close")}</button></div>
     </form>`;
     const form = this.place.querySelector("form") as HTMLFormElement;

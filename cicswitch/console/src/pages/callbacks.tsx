@@ -76,7 +76,7 @@ export function Callbacks() {
                     await again();
                   }}
                 >
-                  {t("cancel_callback")}
+                  {t("cancel")}
                 </button>
               ),
           },
