@@ -43,13 +43,13 @@ async () => {
 
 
 @contextlib.asynccontextmanager
-async def at_work(folder: Path, api: Served) -> AsyncIterator[Screen]:
+async def at_work(folder: Path, api: Served, script: str = "") -> AsyncIterator[Screen]:
     """The agent lee at the console, whose microphone hears 620 Hz, ready by this browser."""
     c = api.center
     c.switch.command(acd.Pause("kim", ""))
     async with talker(folder, 620) as browser:
         context = await browser.new_context(locale="en-GB", permissions=["microphone", "camera"])
-        await context.add_init_script(KEEP)
+        await context.add_init_script(KEEP + script)
         at = Screen(await context.new_page(), api.url)
         await at.sign_in("agent")
         await at.go("desk")

@@ -7,6 +7,7 @@ import { signal } from "@preact/signals";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { UA } from "jssip/lib/UA";
 import { get } from "./api";
+import { mend } from "./mend";
 import type { PhoneSettings } from "./types";
 
 export type Call = {
@@ -189,12 +190,7 @@ function take(session: RTCSession, ours: boolean): void {
       if (video) event.track.addEventListener("unmute", () => alter(id, { video: true }));
       alter(id, { theirs });
     });
-    connection.addEventListener("connectionstatechange", () => {
-      // A network that has changed: new candidates by a re-INVITE bring it back.
-      if (connection.connectionState === "failed") {
-        session.renegotiate({ rtcOfferConstraints: { iceRestart: true } } as never);
-      }
-    });
+    mend(session, connection);
   };
   if (session.connection) watch(session.connection);
   session.on("peerconnection", (event: { peerconnection: RTCPeerConnection }) =>

@@ -10,6 +10,7 @@
 import JsSIP from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { UA } from "jssip/lib/UA";
+import { mend } from "./mend";
 import style from "./widget.css?inline";
 import { CallMe } from "./widget-callback";
 import { Chat } from "./widget-chat";
@@ -333,9 +334,8 @@ class CicswitchWidget extends HTMLElement {
         if (event.track.kind === "video")
           event.track.addEventListener("unmute", () => this.pictures());
       });
+      mend(session, connection);
       connection.addEventListener("connectionstatechange", () => {
-        if (connection.connectionState === "failed")
-          session.renegotiate({ rtcOfferConstraints: { iceRestart: true } } as never);
         if (connection.connectionState === "connected") this.say("talking");
         if (connection.connectionState === "disconnected") this.say("again");
       });
