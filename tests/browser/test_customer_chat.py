@@ -12,7 +12,7 @@ from tests.api.served import served
 from tests.browser.page import Screen, needs_chromium, picture
 from tests.browser.sound import heard, talker
 from tests.browser.test_talks import shown
-from tests.browser.test_widget import ROUTE, keys, visited
+from tests.browser.test_widget import MOVES, ROUTE, keys, visited
 from tests.support.center import PLAN
 
 pytestmark = needs_chromium
@@ -78,7 +78,7 @@ async def test_a_chat_over_reloads_and_lost_connections_becomes_a_call(tmp_path:
     ):
         c = api.center
         c.switch.command(acd.SignOut("kim"))
-        context = await browser.new_context(locale="en-GB", permissions=["microphone"])
+        context = await browser.new_context(locale="en-GB", permissions=["microphone", "camera"])
         at = Screen(await context.new_page(), api.url)
         desk = at.page
         await at.sign_in("agent")
@@ -156,12 +156,14 @@ async def test_a_chat_over_reloads_and_lost_connections_becomes_a_call(tmp_path:
             at.wrong.clear()  # what could not be reached meanwhile
             await shown(desk, "chat-desk")
             await shown(page, "chat-widget")
-            # From the chat to a call, beside which it goes on.
+            # From the chat to a call with pictures, beside which it goes on.
             await expect(desk.get_by_text("Ready for calls")).to_be_visible()
-            await page.get_by_role("button", name="Call", exact=True).click()
-            await desk.get_by_role("button", name="Answer", exact=True).click()
+            await page.get_by_role("button", name="Video call").click()
+            await desk.get_by_role("button", name="Answer with video").click()
             await expect(page.get_by_text("In the call")).to_be_visible()
             await heard(desk, 440)
+            assert await desk.get_by_label("Picture of the far end").evaluate(MOVES) >= 5
+            assert await page.get_by_label("Picture of the agent").evaluate(MOVES) >= 5
             await writes(desk, "Message to Visitor Kim", "I hear you")
             await expect(theirs.get_by_text("I hear you", exact=True)).to_be_visible()
             await shown(page, "chat-and-call")
