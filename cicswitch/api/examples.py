@@ -329,6 +329,7 @@ _EXAMPLES: dict[Any, Any] = {
         signed_in_s=12600.0,
     ),
     g.PauseCode: g.PauseCode("meal"),
+    g.Workplace: g.Workplace("1003"),
     g.WrapUpCode: g.WrapUpCode("resolved"),
     g.AgentSkills: g.AgentSkills({"korean": 90, "english": 60}, {"english": 20}),
     g.ExplainedAgent: g.ExplainedAgent(

@@ -35,6 +35,10 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         command: acd.Command
         match action:
             case "sign-in":
+                conductor, device = switch.conductor, asked.get("code", "")
+                if device:
+                    conductor.do(lambda: conductor.workplaces.take(name, device))
+                conductor.workplaces.check(name)
                 command = acd.SignIn(name)
             case "sign-out":
                 command = acd.SignOut(name)

@@ -125,8 +125,8 @@ class SipSocket:
         """The device of the agent who is signed in; empty for everybody else."""
         if ask.known is None:
             return ""
-        agent = self.api.config.agent.get(ask.account.agent)
-        return agent.device if agent is not None and ":" not in agent.device else ""
+        device = self.api.switch.conductor.workplaces.of(ask.account.agent)
+        return device if ":" not in device else ""
 
     async def _say(
         self, ask: Ask, send: Send, line: asyncio.Queue[bytes | None], abort: Any

@@ -23,12 +23,19 @@ def _agent(config: Path | None, agent: str, action: str, json: bool, code: str =
 
 
 @agent_app.command("sign-in")
-def agent_sign_in(agent: AgentName, config: ConfigOption = None, json: JsonOption = False) -> None:
+def agent_sign_in(
+    agent: AgentName,
+    device: Annotated[
+        str, typer.Option(help="Another phone until he signs out: a device, or TRUNK:EXTENSION.")
+    ] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """The agent begins to work.
 
-    Example: cicswitch agent sign-in kim
+    Example: cicswitch agent sign-in kim --device 1003
     """
-    _agent(config, agent, "sign-in", json)
+    _agent(config, agent, "sign-in", json, device)
 
 
 @agent_app.command("sign-out")

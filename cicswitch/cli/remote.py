@@ -183,6 +183,8 @@ async def _agent(api: Client, asked: Asked) -> dict[str, Any]:
     name, code = asked["agent"], asked["code"]
     match asked["action"]:
         case "sign-in":
+            if code:
+                await api.set_agent_device(name, code)
             found = await api.sign_in_agent(name)
         case "sign-out":
             found = await api.sign_out_agent(name)

@@ -11,6 +11,7 @@ from cicswitch.api.shapes.agents import (
     AgentView,
     ExplainedAgent,
     PauseCode,
+    Workplace,
     WrapUpCode,
 )
 from cicswitch.api.shapes.alerts import AlertView
@@ -72,6 +73,11 @@ class WorkCalls(Wire):
         """The agent begins to work."""
         path = "/agents/{agent}/sign-in"
         return await self.call("POST", path, AgentView, tag=tag, agent=agent)
+
+    async def set_agent_device(self, agent: str, device: str, *, tag: Any = None) -> AgentView:
+        """The agent works at another phone until he signs out; empty: at his own."""
+        path, body = "/agents/{agent}/device", Workplace(device)
+        return await self.call("PUT", path, AgentView, body=body, tag=tag, agent=agent)
 
     async def sign_out_agent(self, agent: str, *, tag: Any = None) -> AgentView:
         """The agent goes, after the interaction in hand."""

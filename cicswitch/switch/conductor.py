@@ -54,6 +54,7 @@ from cicswitch.switch.supervising import Supervising
 from cicswitch.switch.together import Together
 from cicswitch.switch.transfers import Transfers
 from cicswitch.switch.waiting import Waiting
+from cicswitch.switch.workplaces import Workplaces
 
 if TYPE_CHECKING:
     from cicswitch.ports import Leg
@@ -121,6 +122,7 @@ class Conductor:
         self.steps = Steps(self)
         self.queueing = Queueing(self)
         self.previews = Previews(self)
+        self.workplaces = Workplaces(self)
         self.callbacks = Callbacks(self)
         self.visitors.append(self.callbacks.feed)
         self.waiting = Waiting(self)
@@ -203,7 +205,7 @@ class Conductor:
                 self._defined.pop(name, None)
             except CommandError as error:
                 log.warning("agent_kept", agent=name, reason=str(error))
-        self.agent_of = {agent.device: name for name, agent in config.agent.items()}
+        self.workplaces.configure(config)
 
     def _set_policy(self, name: str, queue: QueueConfig) -> None:
         self.engine.choosers.pop(name, None)

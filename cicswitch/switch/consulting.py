@@ -109,8 +109,8 @@ class Consulting:
     def transfer(self, call: Call, to: str) -> None:
         """Hand the customer on without asking: to whatever the dialplan has behind a number."""
         self._talking(call)
-        agent = self._c.env.config.agent.get(to.removeprefix("agent:"))
-        self._c.transfers.blind(call, call.other, agent.device if agent is not None else to)
+        device = self._c.workplaces.of(to.removeprefix("agent:"))
+        self._c.transfers.blind(call, call.other, device or to)
 
     def leave(self, call: Call) -> None:
         """As if the agent hung up his phone."""
@@ -162,5 +162,5 @@ class Consulting:
         peer: str = call.other.peer
         agent = self._c.env.config.agent.get(call.agent)
         if agent is not None:
-            return agent.device.rpartition(":")[2], agent.name
+            return self._c.workplaces.of(call.agent).rpartition(":")[2], agent.name
         return peer.removeprefix("device:"), ""

@@ -53,7 +53,7 @@ class Dialling:
             if agent is None:
                 call.failure = call.failure or Reason.NOT_FOUND
                 return ()
-            device = agent.device
+            device = c.workplaces.of(target.removeprefix("agent:"))
             auto_answer = agent.auto_answer and not seize
         try:
             legs = self.legs(

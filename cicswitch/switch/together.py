@@ -80,9 +80,10 @@ class Together:
         """The device of a number or of an agent, and whether it answers by itself."""
         c = self._c
         agents = c.env.config.agent
-        agent = agents.get(number.removeprefix("agent:"))
+        name = number.removeprefix("agent:")
+        agent = agents.get(name)
         if agent is not None:
-            return agent.device, agent.auto_answer
+            return c.workplaces.of(name), agent.auto_answer
         if number in c.agent_of or c.env.legs.is_device(number):
             return number, False
         raise NotFound(f'"{number[:80]}" is no device and no agent')

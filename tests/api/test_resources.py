@@ -234,6 +234,35 @@ async def test_skills_that_are_changed_count_at_once_and_are_kept(p: Parties) ->
     assert error["pointer"] == "/skills/klingon"
 
 
+async def test_an_agent_works_at_another_phone_until_he_signs_out(p: Parties) -> None:
+    near, center, workplaces = p.near, p.api.center, p.api.switch.conductor.workplaces
+
+    async def take(device: str, agent: str = "lee") -> httpx.Response:
+        return await p.root.put(f"/api/v1/agents/{agent}/device", json={"device": device})
+
+    assert (await take("near:4001")).json()["device"] == "near:4001"
+    await post(p, "/agents/lee/sign-in")
+    name = await p.wait()
+    offer = await near.expect("INVITE sip:4001@")  # an extension behind the trunk rings
+    problem(await take("1002"), 409)  # while he is at it
+    near.reply(offer, "486 Busy Here")
+    await center.event(acd.ReservationEnded, interaction=name)
+    problem(await take("9999"), 404)
+    problem(await take("nowhere:4001"), 404)
+    await post(p, "/agents/lee/sign-out")
+    await center.until(lambda: workplaces.of("lee") == "1002")
+    assert p.api.switch.conductor.agent_of["1002"] == "lee"
+    # Another's desk, while he is not there; then it is taken.
+    await post(p, "/agents/kim/sign-out")
+    assert (await take("1001")).status_code == 200
+    await post(p, "/agents/lee/sign-in")
+    reply = await p.root.post("/api/v1/agents/kim/sign-in")
+    assert "lee works at 1001" in problem(reply, 409)["detail"]
+    assert "agent.device" in [each.action for each in await p.api.audit()]
+    assert p.api.switch.reload_file() == []
+    assert workplaces.of("lee") == "1001"
+
+
 # -- the rest ------------------------------------------------------------------------------------
 
 

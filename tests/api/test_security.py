@@ -51,6 +51,7 @@ _BODIES = {
     "/api/v1/interactions/{interaction}/announce": {"prompt": "x"},
     "/api/v1/conversations/{conversation}/messages": {"text": "x"},
     "/api/v1/conversations/{conversation}/read": {"seq": 1},
+    "/api/v1/agents/{agent}/device": {"device": ""},
     "/api/v1/callbacks": {"queue": "none", "number": "2001"},
     "/api/v1/do-not-call": {"number": "2001"},
     "/api/v1/tasks": {"channel": "x", "subject": "x"},

@@ -21,6 +21,7 @@ from cicswitch.api.shapes.agents import (
     ExplainedAgent,
     Language,
     PauseCode,
+    Workplace,
     WrapUpCode,
 )
 from cicswitch.core.errors import NotFound
@@ -35,6 +36,7 @@ __all__ = [
     "ExplainedAgent",
     "Language",
     "PauseCode",
+    "Workplace",
     "WrapUpCode",
 ]
 
@@ -101,10 +103,26 @@ def midnight(now: float) -> float:
     return time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 0, 0, 0, 0, 0, -1))
 
 
-@endpoint("POST", "/agents/{agent}/sign-in", scopes=_ACT, tagged=True, errors=(412,))
+@endpoint("POST", "/agents/{agent}/sign-in", scopes=_ACT, tagged=True, errors=(409, 412))
 async def sign_in(ask: Ask, agent: str) -> AgentView:
-    """The agent begins to work."""
+    """The agent begins to work, at his device or at the one that he has taken."""
+    ask.only_own(agent, "agents:write")
+    ask.api.switch.conductor.workplaces.check(agent)
     return await _act(ask, agent, "agent.sign-in", acd.SignIn(agent))
+
+
+@endpoint("PUT", "/agents/{agent}/device", scopes=_ACT, tagged=True, errors=(404, 409, 412))
+async def put_device(ask: Ask, agent: str, body: Workplace) -> AgentView:
+    """The agent works at another phone until he signs out: a device, or an extension of a PBX."""
+    ask.only_own(agent, "agents:write")
+    before = _view(ask, _agent(ask, agent))
+    ask.match(before)
+    conductor = ask.api.switch.conductor
+    conductor.do(lambda: conductor.workplaces.take(agent, body.device))
+    after = _view(ask, _agent(ask, agent))
+    told = {"device": before.device}, {"device": after.device}
+    await ask.note("agent.device", agent, *told)
+    return after
 
 
 @endpoint("POST", "/agents/{agent}/sign-out", scopes=_ACT, tagged=True, errors=(412,))
@@ -199,7 +217,6 @@ def _agent(ask: Ask, name: str) -> Agent:
 
 
 def _view(ask: Ask, agent: Agent) -> AgentView:
-    config = ask.api.config.agent.get(agent.id)
     return AgentView(
         agent=agent.id,
         name=agent.name or agent.id,
@@ -210,7 +227,7 @@ def _view(ask: Ask, agent: Agent) -> AgentView:
         interaction=agent.interaction,
         queue=agent.queue,
         in_hand={medium: count for medium, count in agent.load.items() if count},
-        device=config.device if config is not None else "",
+        device=ask.api.switch.conductor.workplaces.of(agent.id),
         deadline=_deadline(agent),
     )
 

@@ -195,5 +195,4 @@ def _presence(api: Api, account: Account, online: set[str]) -> str:
 def _number(api: Api, account: Account | None) -> str:
     if account is None:
         return ""
-    agent = api.config.agent.get(account.agent)
-    return agent.device if agent is not None else ""
+    return api.switch.conductor.workplaces.of(account.agent)

@@ -18,6 +18,7 @@ __all__ = [
     "Language",
     "Level",
     "PauseCode",
+    "Workplace",
     "WrapUpCode",
 ]
 
@@ -74,6 +75,13 @@ class PauseCode(Struct, frozen=True, forbid_unknown_fields=True):
     """Why he pauses: a code of the configuration, or none."""
 
     code: str = ""
+
+
+class Workplace(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an agent works."""
+
+    device: Annotated[str, Meta(max_length=80)] = ""
+    """A device's number, or `TRUNK:EXTENSION`; empty: his own."""
 
 
 class WrapUpCode(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ import { ask, get, list, may, me } from "../api";
 import { count, known, span } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
-import { attempt, Choice, State, Table } from "../parts/basics";
+import { attempt, Choice, Field, State, Table } from "../parts/basics";
 import { OrderCallback } from "../parts/callback";
 import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
 import { useClock, useLive, useRead } from "../parts/data";
@@ -43,6 +43,7 @@ function OfAgent(props: { name: string }) {
   );
   const [code, setCode] = useState("");
   const [ordering, setOrdering] = useState(false);
+  const [device, setDevice] = useState("");
   useClock();
   if (!agent) return <p class="quiet">{t("loading")}</p>;
 
@@ -81,9 +82,28 @@ function OfAgent(props: { name: string }) {
         )}
         <div class="row">
           {agent.state === "offline" ? (
-            <button class="primary" onClick={() => act("sign-in")}>
-              {t("sign_in")}
-            </button>
+            <>
+              <Field
+                label={t("work_phone")}
+                hint={t("work_phone_hint")}
+                placeholder={agent.device}
+                value={device}
+                onInput={(event) => setDevice(event.currentTarget.value)}
+              />
+              <button
+                class="primary"
+                onClick={async () => {
+                  await attempt(async () => {
+                    const wanted = { device: device.trim() };
+                    if (wanted.device) await ask("PUT", `${path}/device`, wanted);
+                    await ask("POST", `${path}/sign-in`);
+                  });
+                  await again();
+                }}
+              >
+                {t("sign_in")}
+              </button>
+            </>
           ) : (
             <>
               <button class="primary" onClick={() => act("ready")}>

@@ -402,6 +402,8 @@ export const en = {
   hold_time: "On hold",
   wrap_up_time: "Wrap-up",
   own_state: "You are",
+  work_phone: "Phone",
+  work_phone_hint: "Another desk's number or TRUNK:EXTENSION; empty: your own",
   since_time: "for {time}",
 
   phone: "Phone",

@@ -403,6 +403,8 @@ export const ko: Record<Word, string> = {
   hold_time: "보류",
   wrap_up_time: "후처리",
   own_state: "현재 상태",
+  work_phone: "전화기",
+  work_phone_hint: "다른 자리 번호 또는 트렁크:내선. 비우면 본인 전화기",
   since_time: "{time} 동안",
 
   phone: "전화기",
