@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Final, TypeVar
 from cicswitch.attachments.files import Attachments
 from cicswitch.contacts.messages import Attachment, Message
 from cicswitch.core.errors import ResourceError
-from cicswitch.ports import Accepted
+from cicswitch.ports import Accepted, Reader
 from cicswitch.records.rows import ConversationRecord, FaxRecord, OutboxRecord
+from cicswitch.runtime.place import Place
 from cicswitch.store import contacts
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.reader import reading
 
 __all__ = ["Archive"]
 
@@ -31,8 +31,10 @@ _WAITING: Final = 256
 class Archive:
     """`ports.Archive`, and what people look up. All of it may raise `ResourceError`."""
 
-    def __init__(self, path: Path, attachments: Attachments) -> None:
+    def __init__(self, path: Path, attachments: Attachments, place: Place | None = None) -> None:
         self._path = path
+        self._place = place or path
+        """Where the store is; its secrets are beside `path`."""
         self.attachments = attachments
         """The files of messages."""
         self._threads = ThreadPoolExecutor(_THREADS, "archive")
@@ -108,7 +110,7 @@ class Archive:
         """What is not delivered yet, or never will be."""
         return await self._ask(contacts.outbox)
 
-    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _ask(self, work: Callable[[Reader], T]) -> T:
         if self._waiting >= _WAITING:
             raise ResourceError("too many ask the store at the same time")
         self._waiting += 1
@@ -117,11 +119,6 @@ class Archive:
         finally:
             self._waiting -= 1
 
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = connect_reader(self._path)
-        try:
+    def _read(self, work: Callable[[Reader], T]) -> T:
+        with reading(self._place) as db:
             return work(db)
-        except sqlite3.Error as error:
-            raise ResourceError(f"the store {self._path} cannot be read: {error}") from None
-        finally:
-            db.close()

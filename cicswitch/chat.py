@@ -10,16 +10,17 @@ last number that he has.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from cicswitch.core.errors import Conflict, ResourceError
+from cicswitch.ports import Reader
 from cicswitch.records.chat import Listener, Said
+from cicswitch.runtime.place import Place
 from cicswitch.store import chat
-from cicswitch.store.sqlite import SqliteStore, connect_reader
+from cicswitch.store.reader import reading
+from cicswitch.store.writer import StoreWriter
 
 __all__ = ["Chat"]
 
@@ -32,9 +33,9 @@ _WAITING = 256
 class Chat:
     """The rooms of one switch."""
 
-    def __init__(self, store: SqliteStore, path: Callable[[], Path], now: Callable[[], float]):
+    def __init__(self, store: StoreWriter, place: Callable[[], Place], now: Callable[[], float]):
         self._store = store
-        self._path = path
+        self._place = place
         self._now = now
         self._threads = ThreadPoolExecutor(1, "chat")
         self._waiting = 0
@@ -115,15 +116,10 @@ class Chat:
         """Unread, and the last number, of each room. Raises `ResourceError`."""
         return await self._ask(lambda db: chat.counts(db, rooms, me))
 
-    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _ask(self, work: Callable[[Reader], T]) -> T:
         def asked() -> T:
-            db = connect_reader(self._path())
-            try:
+            with reading(self._place()) as db:
                 return work(db)
-            except sqlite3.Error as error:
-                raise ResourceError(f"the store cannot be read: {error}") from None
-            finally:
-                db.close()
 
         if self._waiting >= _WAITING:
             raise ResourceError(f"{_WAITING} questions wait already")

@@ -37,6 +37,7 @@ from cicswitch.mail.settings import MailSettings
 from cicswitch.reach import DoNotCallConfig, check_do_not_call, is_zone
 from cicswitch.records.alerts import QUEUE_FIGURES, Rule
 from cicswitch.records.journal import KINDS
+from cicswitch.runtime.place import EXAMPLE, Place, Postgres
 from cicswitch.runtime.policy import find
 from cicswitch.segments import SegmentConfig, check_segments
 
@@ -541,6 +542,8 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The journal and its tables."""
 
     path: Text = "var/cicswitch.db"
+    url: Secret = Secret()
+    """A database of PostgreSQL's; what lies beside the store is beside `path` then too."""
     commit_ms: Annotated[int, Meta(ge=1, le=10000)] = 50
     synchronous: Literal["full", "normal"] = "full"
     trace_hours: Count = 24
@@ -595,6 +598,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def path(self, text: str) -> Path:
         """A path of this configuration, absolute."""
         return Path(self.directory, text).resolve()
+
+    def store_place(self) -> Place:
+        """Where the store is."""
+        url = self.store.url.reveal()
+        return Postgres(url) if url else self.path(self.store.path)
 
     def sip_endpoints(self) -> list[Endpoint]:
         """The SIP listeners."""
@@ -674,11 +682,14 @@ def _read(
         if own in document.data:
             decoder.add((own,), f'unknown key "{own}"', "a key that is known here")
     data = {key: value for key, value in document.data.items() if key not in _OWN}
+    if isinstance(data.get("store"), str):
+        data["store"] = {"url": data["store"]}  # the short form
     config = decoder.decode(Config, data)
     if config is None:
         return None, decoder.findings
     config = msgspec.structs.replace(config, directory=str(path.parent.absolute()))
     _endpoints(config, decoder)
+    _store(config, data, decoder)
     _references(config, decoder)
     config = _channels(config, decoder)
     _attachments(config, decoder)
@@ -752,6 +763,21 @@ def _hours(config: Config, decoder: Decoder) -> dict[str, Schedule]:
         if queue.at_close == "leave" and not queue.hours:
             decoder.add(("queue", name, "at_close"), '"leave"', "hours that close beside it")
     return schedules
+
+
+def _store(config: Config, data: Mapping[str, Any], decoder: Decoder) -> None:
+    key, text = ("store", "url"), config.store.url.reveal()
+    if text:
+        try:
+            Postgres(text)
+        except ValueError as error:
+            decoder.add(key, str(error), f'like "{EXAMPLE}"')
+        return
+    given = data.get("store")
+    if isinstance(given, dict) and isinstance(given.get("url"), str):
+        line = decoder.document.line(key)
+        if not any(each.line == line for each in decoder.findings):  # it could be read, and is ""
+            decoder.add(key, "nothing", f'like "{EXAMPLE}"; without the key it is a file')
 
 
 def _endpoints(config: Config, decoder: Decoder) -> None:

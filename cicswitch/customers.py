@@ -5,17 +5,18 @@ their own, so that a slow disk holds up no call.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 from cicswitch.core.errors import ResourceError
+from cicswitch.ports import Reader
 from cicswitch.records.rows import AgentSegment, HandledRecord, NoteRecord
+from cicswitch.runtime.place import Place
 from cicswitch.store import history
 from cicswitch.store.history import Past
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.reader import reading
 
 __all__ = ["Customers"]
 
@@ -26,7 +27,7 @@ _WAITING: Final = 64
 class Customers:
     """The store's memory of people."""
 
-    def __init__(self, store: Callable[[], Path]) -> None:
+    def __init__(self, store: Callable[[], Place]) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(2, "customers")
         self._waiting = 0
@@ -43,7 +44,7 @@ class Customers:
         """
 
         def work(
-            db: sqlite3.Connection,
+            db: Reader,
         ) -> tuple[list[tuple[Past, bool]], tuple[float, int] | None]:
             found, after = history.contacts(db, number, limit, before)
             return [(each, _there(each.recordings)) for each in found], after
@@ -64,7 +65,7 @@ class Customers:
         """An agent's time and what he handled since then. Raises `ResourceError`."""
         return await self._ask(lambda db: history.agent_day(db, agent, since))
 
-    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _ask(self, work: Callable[[Reader], T]) -> T:
         if self._waiting >= _WAITING:
             raise ResourceError("too many ask the store at the same time")
         self._waiting += 1
@@ -74,14 +75,9 @@ class Customers:
         finally:
             self._waiting -= 1
 
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        db = connect_reader(self._store())
-        try:
+    def _read(self, work: Callable[[Reader], T]) -> T:
+        with reading(self._store()) as db:
             return work(db)
-        except sqlite3.Error as error:
-            raise ResourceError(f"the store cannot be read: {error}") from None
-        finally:
-            db.close()
 
 
 def _there(paths: tuple[str, ...]) -> bool:

@@ -49,7 +49,8 @@ from cicswitch.runtime.clock import Clock, WheelDriver
 from cicswitch.runtime.garbage import GarbageKeeper
 from cicswitch.runtime.overload import OverloadGate
 from cicswitch.runtime.tasks import TaskPool
-from cicswitch.store.sqlite import SqliteStore
+from cicswitch.store.make import make_store
+from cicswitch.store.reader import let_go
 from cicswitch.switch import Conductor, Environment
 
 __all__ = ["Switch"]
@@ -137,8 +138,10 @@ class Switch:
         self._started = False
         self.browsers = _browsers(config)
         self.media = WorkerPlane(_media_settings(config), self.browsers)
-        self.store = SqliteStore(
-            config.path(config.store.path),
+        self.place = config.store_place()
+        """Where the store is."""
+        self.store = make_store(
+            self.place,
             commit_ms=config.store.commit_ms,
             synchronous=config.store.synchronous,
             trace_hours=config.store.trace_hours,
@@ -148,9 +151,9 @@ class Switch:
         self.attachments = Attachments(
             config.path(config.attachments.directory),
             lambda: self.config.attachments,
-            self.store.path,
+            self.place,
         )
-        self.archive = Archive(self.store.path, self.attachments)
+        self.archive = Archive(config.path(config.store.path), self.attachments, self.place)
         self.gate = OverloadGate(
             lambda: len(self.conductor.calls),
             self.clock.now,
@@ -355,6 +358,7 @@ class Switch:
         await self.attachments.stop()
         self.archive.close()
         await asyncio.to_thread(self.store.close, self.clock.now(), reason)
+        await asyncio.to_thread(let_go, self.place)
 
     def reload_file(self) -> list[str]:
         """Read the configuration file again and take it over, as `reload` does.

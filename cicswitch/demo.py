@@ -361,8 +361,8 @@ class _Demo:
         from cicswitch.terminal.report import print_tables
 
         config, now = load(self.config), time.time()
-        path = config.path(config.store.path)
-        report = gather(path, limits_of(config), self._began, now, "answered_or_abandoned")
+        place = config.store_place()
+        report = gather(place, limits_of(config), self._began, now, "answered_or_abandoned")
         print_tables(report, Console(width=None if sys.stdout.isatty() else 160))
 
 

@@ -4,6 +4,7 @@
     MediaPlane   RTP ports, relay, prompts, records  media/
     Webrtc       ICE, DTLS, SRTP, video of browsers  media/webrtc/
     Store        the durable journal                 store/
+    Reader       asks what is in it                  store/
     Speech       text to a WAV file                  media/speech
     Channel      a medium in writing                 channels/
     Archive      conversations on disk               archive.py
@@ -15,7 +16,15 @@ Legs and media legs share one name space of ids: a media leg has the id of the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -60,7 +69,9 @@ __all__ = [
     "MediaWorkerLost",
     "News",
     "PlayFinished",
+    "Reader",
     "RecordingClosed",
+    "Rows",
     "Speech",
     "T38Params",
     "Tasks",
@@ -159,6 +170,25 @@ class Journal(Protocol):
 
     async def committed(self) -> None:
         """Return when all that was appended before is on disk."""
+
+
+class Rows(Protocol):
+    """What an SQL query has found; each row once."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def fetchone(self) -> Any:
+        """The next row; None: there is no more."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+
+
+class Reader(Protocol):
+    """Asks the store by SQL, with `?` for each value. A connection of `sqlite3` is one."""
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Rows:
+        """Ask."""
 
 
 class Tasks(Protocol):

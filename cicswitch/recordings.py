@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,8 +23,9 @@ from cicswitch.core.errors import NotFound, ResourceError
 from cicswitch.media.wav import HEADER_SIZE
 from cicswitch.media.webrtc.webm import start_of
 from cicswitch.records.rows import RecordingRecord
+from cicswitch.runtime.place import Place
+from cicswitch.store.reader import reading
 from cicswitch.store.recordings import RecordingFilter, find, page
-from cicswitch.store.sqlite import connect_reader
 
 __all__ = ["Film", "OpenFile", "Recordings", "Shape", "peaks"]
 
@@ -81,7 +81,7 @@ class OpenFile:
 class Recordings:
     """The recordings of a switch."""
 
-    def __init__(self, store: Callable[[], Path]) -> None:
+    def __init__(self, store: Callable[[], Place]) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(2, "recordings")
         self._waiting = 0
@@ -146,23 +146,13 @@ class Recordings:
     def _page(
         self, wanted: RecordingFilter, limit: int
     ) -> tuple[list[tuple[RecordingRecord, Shape | None]], tuple[float, int] | None]:
-        db = connect_reader(self._store())
-        try:
+        with reading(self._store()) as db:
             found, after = page(db, wanted, limit)
-        except sqlite3.Error as error:
-            raise ResourceError(f"the store cannot be read: {error}") from None
-        finally:
-            db.close()
         return [(record, _shape(record.path)) for record in found], after
 
     def _find(self, name: str) -> RecordingRecord | None:
-        db = connect_reader(self._store())
-        try:
+        with reading(self._store()) as db:
             return find(db, name)
-        except sqlite3.Error as error:
-            raise ResourceError(f"the store cannot be read: {error}") from None
-        finally:
-            db.close()
 
     def _waveform(self, path: str, points: int) -> list[list[int]]:
         descriptor = _open(path)

@@ -9,17 +9,16 @@ interpreter with them.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from cicswitch.config import Config
 from cicswitch.core.errors import CicError
+from cicswitch.ports import Reader
 from cicswitch.records.report import (
     FORMULAS,
     AgentFigures,
@@ -29,7 +28,8 @@ from cicswitch.records.report import (
     queue_figures,
 )
 from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit
-from cicswitch.store.sqlite import connect_reader, read_rows
+from cicswitch.runtime.place import Place, place_of
+from cicswitch.store.reader import read_rows, reading
 
 __all__ = ["Interval", "Report", "ReportRequest", "gather", "limits_of"]
 
@@ -63,6 +63,7 @@ class ReportRequest(Struct, kw_only=True):
     """What a report is made of."""
 
     store: str
+    """A path, or the URL of a database."""
     limits: dict[str, tuple[float, float]]
     begin: float
     end: float
@@ -80,7 +81,7 @@ def limits_of(config: Config) -> dict[str, tuple[float, float]]:
 
 
 def gather(
-    path: Path,
+    place: Place,
     limits: Mapping[str, tuple[float, float]],
     begin: float,
     end: float,
@@ -89,8 +90,7 @@ def gather(
     interval_s: float = 0,
 ) -> Report:
     """Read and compute, by `queue` or `segment`. Raises `ResourceError` if there is no store."""
-    db = connect_reader(path)
-    try:
+    with reading(place) as db:
         ended = "ended_at >= ? AND ended_at < ?"
         visits: list[QueueVisit] = read_rows(db, QueueVisit, ended, (begin, end))
         handled: list[HandledRecord] = read_rows(db, HandledRecord, ended, (begin, end))
@@ -99,8 +99,6 @@ def gather(
         )
         outcomes = _outcomes(db, begin, end)
         of_customers = _segments(db, begin) if by == "segment" else None
-    finally:
-        db.close()
 
     def queues(visits: list[QueueVisit], handled: list[HandledRecord]) -> list[QueueFigures]:
         return queue_figures(visits, handled, limits, variant=variant, segments=of_customers)
@@ -138,7 +136,7 @@ def gather(
     )
 
 
-def _outcomes(db: sqlite3.Connection, begin: float, end: float) -> dict[str, int]:
+def _outcomes(db: Reader, begin: float, end: float) -> dict[str, int]:
     rows: list[InteractionRecord] = read_rows(
         db, InteractionRecord, "ended_at >= ? AND ended_at < ?", (begin, end)
     )
@@ -148,7 +146,7 @@ def _outcomes(db: sqlite3.Connection, begin: float, end: float) -> dict[str, int
     return dict(sorted(counts.items()))
 
 
-def _segments(db: sqlite3.Connection, begin: float) -> dict[str, str]:
+def _segments(db: Reader, begin: float) -> dict[str, str]:
     """The segments of interactions that were under way then or later, and are over."""
     rows: list[InteractionRecord] = read_rows(
         db, InteractionRecord, "ended_at >= ? AND segment != ''", (begin,)
@@ -166,7 +164,7 @@ def main() -> int:
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=ReportRequest)
     try:
         report = gather(
-            Path(asked.store),
+            place_of(asked.store),
             asked.limits,
             asked.begin,
             asked.end,

@@ -24,8 +24,9 @@ from cicswitch.recordings import Recordings
 from cicswitch.records.report import ServiceLevel
 from cicswitch.reporting import ReportRequest, limits_of
 from cicswitch.runtime.aside import aside
+from cicswitch.runtime.place import Place, text_of
 from cicswitch.store.quality import kept
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.reader import reading
 from cicswitch.store.traces import find
 from cicswitch.terminal.trace import rows
 from cicswitch.webhooks import Webhooks
@@ -52,12 +53,10 @@ class Web:
             idle_s=config.http.session_idle_s,
             session_s=config.http.session_max_s,
         )
-        self.recordings = Recordings(lambda: switch.config.path(switch.config.store.path))
-        self.customers = Customers(lambda: switch.config.path(switch.config.store.path))
+        self.recordings = Recordings(lambda: switch.place)
+        self.customers = Customers(lambda: switch.place)
         self.documents = Documents(lambda: switch.file, lambda: switch.config, self.reload)
-        self.chat = Chat(
-            switch.store, lambda: switch.config.path(switch.config.store.path), switch.clock.now
-        )
+        self.chat = Chat(switch.store, lambda: switch.place, switch.clock.now)
         self.webhooks = webhooks or Webhooks(switch)
         sources = Sources(
             *(self.report, self.trace, self.quality, self.check, self.reload),
@@ -117,7 +116,7 @@ class Web:
             raise ResourceError(f"{_REPORTS} reports wait already")
         config = self._switch.config
         request = ReportRequest(
-            store=str(config.path(config.store.path)),
+            store=text_of(self._switch.place),
             limits=limits_of(config),
             begin=asked["begin"],
             end=asked["end"],
@@ -142,18 +141,16 @@ class Web:
             if leg is not None and call in (each.id, leg.id, leg.sip_call_id)
         ]
         if not ladders:
-            path = switch.config.path(switch.config.store.path)
-            ladders = await asyncio.to_thread(_kept, path, call)
+            ladders = await asyncio.to_thread(_kept, switch.place, call)
         if not ladders:
             raise NotFound(f'no messages of a call "{call[:120]}" are kept')
         return rows((leg, parse_ladder(ladder)) for leg, ladder in ladders)
 
     async def quality(self, call: str) -> list[dict[str, Any]]:
         """How the legs of a call sound: live ones as of their last report, ended ones by CDR."""
-        path = self._switch.config.path(self._switch.config.store.path)
         live = quality_of(self._switch, call)
         names = {each["leg"] for each in live}
-        ended = await asyncio.to_thread(_sounded, path, call)
+        ended = await asyncio.to_thread(_sounded, self._switch.place, call)
         return [*(each for each in ended if each["leg"] not in names), *live]
 
     async def check(self, text: str) -> list[Finding]:
@@ -171,25 +168,19 @@ class Web:
         return self._switch.reload(config)
 
 
-def _sounded(path: Any, call: str) -> list[dict[str, Any]]:
-    db = connect_reader(path)
-    try:
+def _sounded(place: Place, call: str) -> list[dict[str, Any]]:
+    with reading(place) as db:
         return kept(db, call)
-    finally:
-        db.close()
 
 
-def _kept(path: Any, call: str) -> list[tuple[str, bytes]]:
-    db = connect_reader(path)
-    try:
+def _kept(place: Place, call: str) -> list[tuple[str, bytes]]:
+    with reading(place) as db:
         legs = db.execute(
             "SELECT leg, ended_at FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
             " ORDER BY started_at LIMIT 100",
             (call, call, call),
         ).fetchall()
         return [(leg, steps) for leg, ended_at in legs for steps in find(db, leg, ended_at)]
-    finally:
-        db.close()
 
 
 async def _computed(request: bytes) -> bytes:

@@ -5,12 +5,19 @@ Processes that a test starts run the same one.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:  # which build that is is settled below
+    from cicswitch.runtime.place import Place, Postgres
+    from tests.support.postgres import Cluster
 
 ROOT = Path(__file__).parents[1]
 NATIVE = os.environ.get("CICSWITCH_TEST", "") == "native"
@@ -48,3 +55,36 @@ def pytest_report_header() -> str:
 settings.register_profile("patient", deadline=None)
 settings.register_profile("native", deadline=None, max_examples=25)
 settings.load_profile("native" if NATIVE else "patient")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The PostgreSQL server of this run."""
+    from tests.support.postgres import LACKING, shared_cluster
+
+    if LACKING:
+        pytest.skip(LACKING)
+    base = tmp_path_factory.getbasetemp()
+    # All workers of a run have their folders in one.
+    with shared_cluster(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as one:
+        yield one
+
+
+_databases = itertools.count()
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Iterator[Postgres]:
+    """An empty database."""
+    place = postgres.create(f"t{os.getpid()}_{next(_databases)}")
+    yield place
+    postgres.drop(place)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a store is to be: the test is run with each."""
+    if request.param == "sqlite":
+        return tmp_path / "store.db"
+    found: Postgres = request.getfixturevalue("database")
+    return found

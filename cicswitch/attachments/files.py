@@ -18,7 +18,6 @@ import hashlib
 import os
 import re
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
@@ -34,8 +33,10 @@ from cicswitch.attachments.kinds import HEAD, kind_of, safe_name
 from cicswitch.config import AttachmentsConfig
 from cicswitch.contacts.messages import Attachment
 from cicswitch.core.errors import CommandError, Conflict, NotFound, ResourceError, TooLarge
+from cicswitch.ports import Reader
 from cicswitch.recordings import OpenFile
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.runtime.place import Place
+from cicswitch.store.reader import reading
 
 __all__ = ["DAY_S", "Attachments"]
 
@@ -58,7 +59,7 @@ class Attachments:
     """The files of one switch. `folder` and `config` are asked each time: a reload may change
     limits."""
 
-    def __init__(self, folder: Path, config: Callable[[], AttachmentsConfig], store: Path) -> None:
+    def __init__(self, folder: Path, config: Callable[[], AttachmentsConfig], store: Place) -> None:
         self.folder = folder
         self._config = config
         self._store = store
@@ -356,20 +357,15 @@ class Attachments:
         for owner in (self.folder / "offers").iterdir():
             with contextlib.suppress(OSError):  # it has something
                 owner.rmdir()
-        db = connect_reader(self._store)
-        try:
+        with reading(self._store) as db:
             for path in self._files():
                 with contextlib.suppress(FileNotFoundError):
                     gone += self._swept(db, path, before)
-        except sqlite3.Error as error:
-            raise ResourceError(f"the store {self._store} cannot be read: {error}") from None
-        finally:
-            db.close()
         if gone:
             log.info("attachments_swept", files=gone)
         return gone
 
-    def _swept(self, db: sqlite3.Connection, path: Path, before: float) -> bool:
+    def _swept(self, db: Reader, path: Path, before: float) -> bool:
         query = "SELECT 1 FROM attachment WHERE digest = ? LIMIT 1"
         if path.stat().st_mtime >= before or db.execute(query, (path.name,)).fetchone():
             return False

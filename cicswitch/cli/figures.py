@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from datetime import UTC, datetime
@@ -58,7 +57,7 @@ def report(
     else:
         settings = load_config(config)
         gathered = gather(
-            settings.path(settings.store.path),
+            settings.store_place(),
             limits_of(settings),
             begin,
             end,
@@ -103,13 +102,11 @@ def replay(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     from cicswitch.records.journal import decode_batch
     from cicswitch.records.replay import replay as run_again
-    from cicswitch.store.sqlite import connect_reader
+    from cicswitch.store.journal import batches
+    from cicswitch.store.reader import reading
 
-    settings = load_config(config)
-    db = connect_reader(settings.path(settings.store.path))
-    with contextlib.closing(db):
-        rows = db.execute("SELECT data FROM journal ORDER BY seq")
-        runs = list(run_again(event for (data,) in rows for event in decode_batch(data)))
+    with reading(load_config(config).store_place()) as db:
+        runs = list(run_again(event for data in batches(db) for event in decode_batch(data)))
     if json:
         print_json([msgspec.to_builtins(run) for run in runs])
     for run in [] if json else runs:

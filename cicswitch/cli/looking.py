@@ -298,7 +298,7 @@ def trace(
         ladders, quality = from_switch(reply), reply["quality"]
     if not ladders:
         try:
-            ladders = from_store(settings.path(settings.store.path), call)
+            ladders = from_store(settings.store_place(), call)
         except NotFound as error:
             print(f"cicswitch: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
@@ -306,4 +306,4 @@ def trace(
         print_json(rows(ladders))
     else:
         print(draw(ladders))
-        print(draw_quality(with_kept(settings.path(settings.store.path), call, quality)))
+        print(draw_quality(with_kept(settings.store_place(), call, quality)))

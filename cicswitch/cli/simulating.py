@@ -26,8 +26,8 @@ def simulate(
     json: JsonOption = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a PNG into this file.")] = None,
     journal: Annotated[
-        Path | None, typer.Option(help="A store: run a day of it again instead of a scenario.")
-    ] = None,
+        str, typer.Option(help="A store, a file or a URL: run a day of it again.")
+    ] = "",
     day: Annotated[str, typer.Option(help="2026-05-04 (UTC), or 2026-05-04T00:00+09:00.")] = "",
     against: Annotated[
         Path | None, typer.Option(help="The configuration to compare with, for --journal.")
@@ -40,9 +40,9 @@ def simulate(
     """
     from cicswitch.terminal import simulation
 
-    if (scenario is None) == (journal is None):
+    if (scenario is None) == (not journal):
         raise typer.BadParameter("either a scenario or --journal")
-    if journal is not None:
+    if journal:
         if hours or interval:
             raise typer.BadParameter("--hours and --interval need a scenario")
         _simulate_day(journal, day, config, against, seeds or 5, json=json, image=plot)
@@ -56,7 +56,7 @@ def simulate(
     from cicswitch.simulate.scenario import config_of, load
 
     settings = load_config(config or config_of(scenario))
-    read = load(scenario, settings, hours)
+    read = load(scenario, settings, hours, simulation.source)
     model = structs.replace(read.model, choosers=simulation.policies(settings))
     with simulation.progress("simulating") as progress:
         found = results.simulate(
@@ -75,7 +75,7 @@ def simulate(
 
 
 def _simulate_day(
-    journal: Path,
+    journal: str,
     day: str,
     config: Path | None,
     against: Path | None,
@@ -93,7 +93,9 @@ def _simulate_day(
         begin = datetime.fromisoformat(day)
     except ValueError:
         raise typer.BadParameter(f'"{day}" is no day: 2026-05-04', param_hint="--day") from None
-    found_day = read_day(journal, begin if begin.tzinfo else begin.replace(tzinfo=UTC))
+    found_day = read_day(
+        simulation.source(journal), begin if begin.tzinfo else begin.replace(tzinfo=UTC)
+    )
     paths = (against or default_path(), config or default_path())
     both = [load_config(path) for path in paths]
     for path, settings in zip(paths, both, strict=True):

@@ -34,6 +34,7 @@ __all__ = [
     "QueueVisit",
     "RecordingRecord",
     "Row",
+    "columns",
 ]
 
 
@@ -277,3 +278,8 @@ Row = (
     | OutboxDone
     | AlertRecord
 )
+
+
+def columns(row: type) -> str:
+    """The columns of a table, in the order of its Struct's fields."""
+    return ", ".join(row.__struct_fields__)  # type: ignore[attr-defined]  # rows are Structs

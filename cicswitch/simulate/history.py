@@ -8,8 +8,8 @@ waited, and how long those who left would have talked (see `Day.streams`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container, Mapping
-from contextlib import closing
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from math import inf, nan
 from pathlib import Path
@@ -17,11 +17,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from cicswitch.acd.floor import Choose
 from cicswitch.config import Config
 from cicswitch.core.errors import ResourceError
+from cicswitch.ports import Reader
 from cicswitch.simulate.model import Listed, Model, Shift
 from cicswitch.simulate.results import Row, queue_figures, rows
 from cicswitch.simulate.tally import QueueTally
@@ -30,6 +32,7 @@ from cicswitch.switch.definitions import agent_definition, queue_definition
 
 __all__ = [
     "Day",
+    "Source",
     "durations",
     "models",
     "read_day",
@@ -38,12 +41,15 @@ __all__ = [
     "survival",
 ]
 
+Source = Path | Callable[[], AbstractContextManager[Reader]]
+"""A store: its file, or what opens it and raises `ResourceError`."""
+
 _HANDLED = "SELECT talk_s + hold_s, acw_s FROM handled WHERE queue = ? ORDER BY ended_at"
 _VISITS = """
 SELECT visit.interaction, visit.queue, visit.queued_at, visit.outcome, visit.wait_s,
     coalesce(interaction.medium, 'voice')
 FROM queue_visit AS visit LEFT JOIN interaction USING (interaction)
-WHERE visit.ended_at >= ?1 AND visit.queued_at >= ?1 AND visit.queued_at < ?2
+WHERE visit.ended_at >= ? AND visit.queued_at >= ? AND visit.queued_at < ?
 ORDER BY visit.queued_at
 """
 _SHARES = """
@@ -55,13 +61,8 @@ SELECT agent, started_at, ended_at FROM agent_segment
 WHERE ended_at > ? AND started_at < ? AND state NOT IN ('offline', 'paused')
 ORDER BY agent, started_at
 """
-_ENQUEUED = """
-SELECT json_extract(value, '$.command.interaction'), json_extract(value, '$.command.skills'),
-    json_extract(value, '$.command.require'), json_extract(value, '$.command.priority')
-FROM journal, json_each(journal.data)
-WHERE journal.at >= ? AND journal.at < ? AND json_extract(value, '$.type') = 'Commanded'
-    AND json_extract(value, '$.command.type') = 'Enqueue'
-ORDER BY journal.seq
+_JOURNAL = """
+SELECT seq, data FROM journal WHERE at >= ? AND at < ? AND seq > ? ORDER BY seq LIMIT 50
 """
 _ALERTED = """
 SELECT ended_at - started_at FROM agent_segment
@@ -74,22 +75,55 @@ _JOIN_S = 1.0
 """Segments that follow one another so closely are one stretch of work."""
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        raise ResourceError(f"there is no store at {path}")
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+class _Command(Struct):
+    type: str
+    interaction: str = ""
+    skills: dict[str, int] = {}
+    require: str = ""
+    priority: int = 0
 
 
-def durations(path: Path, queue: str, *, wrap_up: bool = False) -> tuple[float, ...]:
+class _Event(Struct):
+    type: str
+    command: _Command | None = None
+
+
+_decode = msgspec.json.Decoder(list[_Event]).decode
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[Reader]:
+    if not isinstance(source, Path):
+        with source() as asked:
+            yield asked
+        return
+    if not source.exists():
+        raise ResourceError(f"there is no store at {source}")
+    try:
+        with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise ResourceError(f"{source} is no store of cicswitch: {error}") from None
+
+
+def _enqueued(db: Reader, begin: float, end: float) -> Iterator[_Command]:
+    """What was put into queues, in its order."""
+    after = 0
+    while found := db.execute(_JOURNAL, (begin, end, after)).fetchall():
+        for _, data in found:
+            for event in _decode(data):
+                if event.command is not None and event.command.type == "Enqueue":
+                    yield event.command
+        after = found[-1][0]
+
+
+def durations(source: Source, queue: str, *, wrap_up: bool = False) -> tuple[float, ...]:
     """Seconds of talk and hold of all that a queue handled, or of after-call work.
 
     Raises `ResourceError` where there is no store.
     """
-    try:
-        with closing(_open(path)) as db:
-            shares = db.execute(_HANDLED, (queue,)).fetchall()
-    except sqlite3.Error as error:
-        raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
+    with _open(source) as db:
+        shares = db.execute(_HANDLED, (queue,)).fetchall()
     return tuple(float(row[1 if wrap_up else 0]) for row in shares)
 
 
@@ -231,22 +265,20 @@ def recorded(day: Day, limits: Mapping[str, tuple[float, float]]) -> list[Row]:
     return rows([figures])
 
 
-def read_day(path: Path, begin: datetime) -> Day:
+def read_day(source: Source, begin: datetime) -> Day:
     """The records of 24 hours from `begin` on. Raises `ResourceError` if there are none."""
     midnight = begin.timestamp()
     span = (midnight, midnight + _DAY_S)
     found = Day()
-    try:
-        with closing(_open(path)) as db:
-            visits = db.execute(_VISITS, span).fetchall()
-            shares = db.execute(_SHARES, (span[0], span[1] + _DAY_S)).fetchall()
-            segments = db.execute(_SEGMENTS, span).fetchall()
-            enqueued = db.execute(_ENQUEUED, (span[0] - _LATE_S, span[1] + _LATE_S)).fetchall()
-            found.alerts = tuple(float(row[0]) for row in db.execute(_ALERTED, span))
-    except sqlite3.Error as error:
-        raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
+    with _open(source) as db:
+        visits = db.execute(_VISITS, (span[0], *span)).fetchall()
+        shares = db.execute(_SHARES, (span[0], span[1] + _DAY_S)).fetchall()
+        segments = db.execute(_SEGMENTS, span).fetchall()
+        enqueued = [*_enqueued(db, span[0] - _LATE_S, span[1] + _LATE_S)]
+        found.alerts = tuple(float(row[0]) for row in db.execute(_ALERTED, span))
     if not visits:
-        raise ResourceError(f"{path} has nothing that was queued on {begin.date()}")
+        name = source if isinstance(source, Path) else "the store"
+        raise ResourceError(f"{name} has nothing that was queued on {begin.date()}")
     seen: set[str] = set()
     for interaction, queue, at, outcome, wait_s, medium in visits:
         if interaction not in seen:
@@ -255,9 +287,9 @@ def read_day(path: Path, begin: datetime) -> Day:
     for interaction, _, handle_s, acw_s in shares:
         before = found.shares.get(interaction, (0.0, 0.0))
         found.shares[interaction] = (before[0] + handle_s, before[1] + acw_s)
-    for interaction, skills, require, priority in enqueued:
-        levels = tuple(sorted(msgspec.json.decode(skills, type=dict[str, int]).items()))
-        found.asked.setdefault(interaction, (levels, require, priority))
+    for command in enqueued:
+        levels = tuple(sorted(command.skills.items()))
+        found.asked.setdefault(command.interaction, (levels, command.require, command.priority))
     stretches: dict[str, list[list[float]]] = {}
     for agent, began, ended in segments:
         own = stretches.setdefault(agent, [])

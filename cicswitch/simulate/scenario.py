@@ -7,6 +7,7 @@ those of the Structs below; docs/simulation.md and docs/examples/simulation.toml
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from itertools import pairwise
 from math import inf, isfinite
@@ -20,6 +21,7 @@ from cicswitch.config import Config, Medium, Proficiency
 from cicswitch.core.errors import ConfigError, ResourceError
 from cicswitch.core.toml import Decoder, Document, KeyPath
 from cicswitch.hours import schedules
+from cicswitch.runtime.place import is_url
 from cicswitch.simulate import history
 from cicswitch.simulate.listed import clock, read_arrivals, read_column
 from cicswitch.simulate.model import Listed, Model, Poisson, Shift, Stream
@@ -115,14 +117,23 @@ def config_of(path: Path) -> Path | None:
     return path.parent / named if isinstance(named, str) and named else None
 
 
-def load(path: Path, config: Config, hours: float = 0.0) -> Scenario:
-    """A scenario, `hours` instead of its own. Raises `ConfigError` with all findings."""
+def load(
+    path: Path,
+    config: Config,
+    hours: float = 0.0,
+    opened: Callable[[str], history.Source] | None = None,
+) -> Scenario:
+    """A scenario, `hours` instead of its own. Raises `ConfigError` with all findings.
+
+    `opened` gives the store of a URL; without it there are only files.
+    """
     document = Document.read(path)
     decoder = Decoder(document)
     read = decoder.decode(ScenarioConfig, document.data)
     if read is None:
         raise ConfigError(sorted(decoder.findings))
     reader = _Reader(path.parent, config, read, decoder, hours or read.hours)
+    reader.opened = opened
     model = reader.model()
     if decoder.findings:
         raise ConfigError(sorted(decoder.findings))
@@ -136,6 +147,7 @@ class _Reader:
         self, base: Path, config: Config, read: ScenarioConfig, decoder: Decoder, hours: float
     ) -> None:
         self.base = base
+        self.opened: Callable[[str], history.Source] | None = None
         self.config = config
         self.read = read
         self.decoder = decoder
@@ -395,10 +407,13 @@ class _Reader:
             measured = read_column(self.base / times.file, times.column, findings)
             return Times(kind="empirical", measured=measured) if measured else NONE
         try:
+            source: history.Source = self.base / times.store
+            if self.opened is not None and is_url(times.store):
+                source = self.opened(times.store)
             measured = history.durations(
-                self.base / times.store, times.queue or queue, wrap_up=path[-1] == "wrap_up"
+                source, times.queue or queue, wrap_up=path[-1] == "wrap_up"
             )
-        except ResourceError as error:
+        except (ResourceError, ValueError) as error:
             add((*path, "store"), str(error), "a store of the switch")
             return NONE
         if not measured:

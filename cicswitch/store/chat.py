@@ -6,13 +6,12 @@ switch, in the order of the commits; the highest one is never deleted, so none i
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
+from cicswitch.ports import Reader
 from cicswitch.records.chat import Said
+from cicswitch.store.sql import marks
 
 __all__ = ["ADD", "EXPIRE", "LAST", "READ", "TABLES", "by_id", "counts", "said"]
 
@@ -24,25 +23,30 @@ TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS chat_read (account TEXT, room TEXT, seq INTEGER NOT NULL,"
     " PRIMARY KEY (account, room))",
 )
-ADD: Final = "INSERT OR IGNORE INTO chat VALUES (?, ?, ?, ?, ?, ?)"
+ADD: Final = (
+    "INSERT INTO chat (seq, at, room, sender, id, text) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
 READ: Final = (
-    "INSERT INTO chat_read VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)"
+    "INSERT INTO chat_read (account, room, seq) VALUES (?, ?, ?) ON CONFLICT (account, room)"
+    " DO UPDATE SET seq = excluded.seq WHERE excluded.seq > chat_read.seq"
 )
 EXPIRE: Final = "DELETE FROM chat WHERE at < ? AND seq < (SELECT max(seq) FROM chat)"
 LAST: Final = "SELECT coalesce(max(seq), 0) FROM chat"
 
-_AMONG = "room IN (SELECT value FROM json_each(?))"
-_OWN = "room IN (SELECT value FROM json_each(?)) AND sender = ?"
+_COLUMNS: Final = "seq, at, room, sender, id, text"
 
 
-def by_id(db: sqlite3.Connection, sender: str, name: str) -> Said | None:
+def by_id(db: Reader, sender: str, name: str) -> Said | None:
     """The message that somebody has sent under a name of his."""
-    row = db.execute("SELECT * FROM chat WHERE sender = ? AND id = ?", (sender, name)).fetchone()
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM chat WHERE sender = ? AND id = ?", (sender, name)
+    ).fetchone()
     return None if row is None else Said(*row)
 
 
 def said(
-    db: sqlite3.Connection,
+    db: Reader,
     rooms: Sequence[str],
     own_in: Sequence[str],
     me: str,
@@ -53,26 +57,22 @@ def said(
 ) -> list[Said]:
     """Messages in these rooms, and one's own in `own_in`, in their order: the first ones after a
     number, or the last ones before one."""
-    where = f"(({_AMONG}) OR ({_OWN}))"
-    values: list[Any] = [_json(rooms), _json(own_in), me]
+    where = f"(room IN ({marks(rooms)}) OR room IN ({marks(own_in)}) AND sender = ?)"
+    values: list[Any] = [*rooms, *own_in, me]
     if before is None:
-        query = f"SELECT * FROM chat WHERE seq > ? AND {where} ORDER BY seq LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM chat WHERE seq > ? AND {where} ORDER BY seq LIMIT ?"
         return [Said(*row) for row in db.execute(query, (after, *values, limit))]
-    query = f"SELECT * FROM chat WHERE seq < ? AND {where} ORDER BY seq DESC LIMIT ?"
+    query = f"SELECT {_COLUMNS} FROM chat WHERE seq < ? AND {where} ORDER BY seq DESC LIMIT ?"
     return [Said(*row) for row in db.execute(query, (before, *values, limit))][::-1]
 
 
-def counts(db: sqlite3.Connection, rooms: Sequence[str], me: str) -> dict[str, tuple[int, int]]:
+def counts(db: Reader, rooms: Sequence[str], me: str) -> dict[str, tuple[int, int]]:
     """Of each room in which something was said: what I have not read of others, the last number."""
     query = (
-        "SELECT chat.room, sum(chat.seq > coalesce(chat_read.seq, 0) AND sender != ?),"
-        " max(chat.seq) FROM chat LEFT JOIN chat_read"
+        "SELECT chat.room, count(*) FILTER (WHERE chat.seq > coalesce(chat_read.seq, 0)"
+        " AND sender != ?), max(chat.seq) FROM chat LEFT JOIN chat_read"
         " ON chat_read.account = ? AND chat_read.room = chat.room"
-        f" WHERE chat.{_AMONG} GROUP BY chat.room"
+        f" WHERE chat.room IN ({marks(rooms)}) GROUP BY chat.room"
     )
-    found = db.execute(query, (me, me, _json(rooms)))
+    found = db.execute(query, (me, me, *rooms))
     return {room: (unread, last) for room, unread, last in found}
-
-
-def _json(names: Sequence[str]) -> str:
-    return msgspec.json.encode(list(names)).decode()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from cicswitch.contacts.messages import Attachment, Message
-from cicswitch.records.rows import ConversationRecord, FaxRecord, OutboxDone, OutboxRecord
+from cicswitch.ports import Reader
+from cicswitch.records.rows import ConversationRecord, FaxRecord, OutboxDone, OutboxRecord, columns
 
 __all__ = [
     "INDEXES",
@@ -81,46 +81,46 @@ _attachments: Final = msgspec.json.Decoder(tuple[Attachment, ...]).decode
 _MOST_ROWS: Final = 1000
 
 
-def put(db: sqlite3.Connection, kind: type, values: list[tuple[Any, ...]]) -> bool:
-    """Write rows of which the last counts; False: they are of another kind."""
+def put(kind: type) -> str:
+    """What writes a row of which the last counts; empty: it is of another kind."""
     if kind is OutboxDone:
-        db.executemany("DELETE FROM outbox WHERE message = ?", values)
-        return True
+        return "DELETE FROM outbox WHERE message = ?"
     if kind not in KEYED:
-        return False
-    table = _NAMES[kind]
+        return ""
     key = KEYED[kind]
     names: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]  # a Struct
     marks = ", ".join("?" * len(names))
     news = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
     # An update in place: REPLACE would give the row a new place in every index.
-    db.executemany(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {news}", values
+    return (
+        f"INSERT INTO {_NAMES[kind]} ({columns(kind)}) VALUES ({marks})"
+        f" ON CONFLICT ({key}) DO UPDATE SET {news}"
     )
-    return True
 
 
-def conversation(db: sqlite3.Connection, name: str) -> ConversationRecord | None:
+def conversation(db: Reader, name: str) -> ConversationRecord | None:
     """A conversation by its id."""
-    row = db.execute("SELECT * FROM conversation WHERE id = ?", (name,)).fetchone()
+    row = db.execute(
+        f"SELECT {columns(ConversationRecord)} FROM conversation WHERE id = ?", (name,)
+    ).fetchone()
     return None if row is None else ConversationRecord(*row)
 
 
-def by_token(db: sqlite3.Connection, channel: str, digest: str) -> ConversationRecord | None:
+def by_token(db: Reader, channel: str, digest: str) -> ConversationRecord | None:
     """The conversation of a secret."""
     row = db.execute(
-        "SELECT * FROM conversation WHERE channel = ? AND token = ? AND token != ''"
-        " ORDER BY rowid LIMIT 1",
+        f"SELECT {columns(ConversationRecord)} FROM conversation"
+        " WHERE channel = ? AND token = ? AND token != '' ORDER BY rowid LIMIT 1",
         (channel, digest),
     ).fetchone()
     return None if row is None else ConversationRecord(*row)
 
 
 def conversations(
-    db: sqlite3.Connection, limit: int, before: tuple[float, int] | None = None, **wanted: str
+    db: Reader, limit: int, before: tuple[float, int] | None = None, **wanted: str
 ) -> list[tuple[int, ConversationRecord]]:
     """Conversations with their rows, the one that was written in last first; `wanted` by column."""
-    where, values = "1", list[Any]()
+    where, values = "TRUE", list[Any]()
     for column, value in wanted.items():
         where += f" AND {column} = ?"
         values.append(value)
@@ -128,24 +128,24 @@ def conversations(
         where += " AND (updated_at, rowid) < (?, ?)"
         values += before
     rows = db.execute(
-        f"SELECT rowid, * FROM conversation WHERE {where}"
+        f"SELECT rowid, {columns(ConversationRecord)} FROM conversation WHERE {where}"
         " ORDER BY updated_at DESC, rowid DESC LIMIT ?",
         (*values, min(limit, _MOST_ROWS)),
     )
     return [(row[0], ConversationRecord(*row[1:])) for row in rows]
 
 
-def fax(db: sqlite3.Connection, name: str) -> FaxRecord | None:
+def fax(db: Reader, name: str) -> FaxRecord | None:
     """A fax by its id."""
-    row = db.execute("SELECT * FROM fax WHERE id = ?", (name,)).fetchone()
+    row = db.execute(f"SELECT {columns(FaxRecord)} FROM fax WHERE id = ?", (name,)).fetchone()
     return None if row is None else FaxRecord(*row)
 
 
 def faxes(
-    db: sqlite3.Connection, limit: int, before: tuple[float, int] | None = None, **wanted: str
+    db: Reader, limit: int, before: tuple[float, int] | None = None, **wanted: str
 ) -> list[tuple[int, FaxRecord]]:
     """Faxes with their rows, the latest first; `wanted` by column."""
-    where, values = "1", list[Any]()
+    where, values = "TRUE", list[Any]()
     for column, value in wanted.items():
         where += f" AND {column} = ?"
         values.append(value)
@@ -153,13 +153,14 @@ def faxes(
         where += " AND (at, rowid) < (?, ?)"
         values += before
     rows = db.execute(
-        f"SELECT rowid, * FROM fax WHERE {where} ORDER BY at DESC, rowid DESC LIMIT ?",
+        f"SELECT rowid, {columns(FaxRecord)} FROM fax WHERE {where}"
+        " ORDER BY at DESC, rowid DESC LIMIT ?",
         (*values, min(limit, _MOST_ROWS)),
     )
     return [(row[0], FaxRecord(*row[1:])) for row in rows]
 
 
-def messages(db: sqlite3.Connection, name: str, after: int = 0, limit: int = 200) -> list[Message]:
+def messages(db: Reader, name: str, after: int = 0, limit: int = 200) -> list[Message]:
     """Messages of a conversation behind a number, in order."""
     rows = db.execute(
         "SELECT id, conversation, interaction, seq, at, author, text, attachments FROM message"
@@ -182,7 +183,7 @@ def _message(row: tuple[Any, ...]) -> Message:
     )
 
 
-def known(db: sqlite3.Connection, channel: str, external: str) -> tuple[str, str, int] | None:
+def known(db: Reader, channel: str, external: str) -> tuple[str, str, int] | None:
     """The message that a medium knows by this: its id, its conversation, its number there."""
     row = db.execute(
         "SELECT id, conversation, seq FROM message WHERE channel = ? AND external = ?",
@@ -191,7 +192,7 @@ def known(db: sqlite3.Connection, channel: str, external: str) -> tuple[str, str
     return None if row is None else (row[0], row[1], row[2])
 
 
-def attachment(db: sqlite3.Connection, conversation: str, digest: str) -> Attachment | None:
+def attachment(db: Reader, conversation: str, digest: str) -> Attachment | None:
     """A file of a message of a conversation, under the name that it last had."""
     row = db.execute(
         "SELECT digest, name, media_type, size FROM attachment"
@@ -201,9 +202,7 @@ def attachment(db: sqlite3.Connection, conversation: str, digest: str) -> Attach
     return None if row is None else Attachment(*row)
 
 
-def answered(
-    db: sqlite3.Connection, channel: str, names: Sequence[str]
-) -> ConversationRecord | None:
+def answered(db: Reader, channel: str, names: Sequence[str]) -> ConversationRecord | None:
     """The conversation of the first message with one of these names, or one of these before a
     `#`."""
     for name in names:
@@ -217,16 +216,16 @@ def answered(
     return None
 
 
-def outbox(db: sqlite3.Connection) -> list[OutboxRecord]:
+def outbox(db: Reader) -> list[OutboxRecord]:
     """What is to be delivered, in the order in which it was written."""
-    rows = db.execute("SELECT * FROM outbox ORDER BY rowid")
+    rows = db.execute(f"SELECT {columns(OutboxRecord)} FROM outbox ORDER BY rowid")
     records = [OutboxRecord(*row) for row in rows]
     for record in records:
         record.dead = bool(record.dead)  # SQLite has none of these, and compiled code insists
     return records
 
 
-def message(db: sqlite3.Connection, name: str) -> Message | None:
+def message(db: Reader, name: str) -> Message | None:
     """A message by its id, for who has to deliver it."""
     row = db.execute(
         "SELECT id, conversation, interaction, seq, at, author, text, attachments FROM message"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 from msgspec import Struct
 
-from cicswitch.records.rows import AgentSegment, HandledRecord, NoteRecord
+from cicswitch.ports import Reader
+from cicswitch.records.rows import AgentSegment, HandledRecord, NoteRecord, columns
 
 __all__ = ["INDEXES", "MOST_OF_A_DAY", "Past", "agent_day", "agent_of", "contacts", "note"]
 
@@ -62,12 +62,13 @@ SELECT interaction, at, agent, account, text FROM note WHERE interaction = ?
 ORDER BY rowid DESC LIMIT 1
 """
 _AGENT: Final = "SELECT agent FROM interaction WHERE interaction = ? LIMIT 1"
-_SEGMENTS: Final = "SELECT * FROM agent_segment WHERE agent = ? AND ended_at >= ? LIMIT ?"
-_HANDLED: Final = "SELECT * FROM handled WHERE agent = ? AND ended_at >= ? LIMIT ?"
+_SINCE: Final = "WHERE agent = ? AND ended_at >= ? LIMIT ?"
+_SEGMENTS: Final = f"SELECT {columns(AgentSegment)} FROM agent_segment {_SINCE}"
+_HANDLED: Final = f"SELECT {columns(HandledRecord)} FROM handled {_SINCE}"
 
 
 def contacts(
-    db: sqlite3.Connection, number: str, limit: int, before: tuple[float, int] | None = None
+    db: Reader, number: str, limit: int, before: tuple[float, int] | None = None
 ) -> tuple[list[Past], tuple[float, int] | None]:
     """So many contacts of a caller, newest first, and the place to go on behind; None: no more."""
     found = db.execute(_CONTACTS, (number, *(before or (1e13, 0)), limit + 1)).fetchall()
@@ -75,7 +76,7 @@ def contacts(
     return past, (found[limit - 1][4], found[limit - 1][0]) if len(found) > limit else None
 
 
-def _past(db: sqlite3.Connection, row: tuple[object, ...]) -> Past:
+def _past(db: Reader, row: tuple[object, ...]) -> Past:
     names = (
         *("interaction", "medium", "called", "started_at", "ended_at", "queue", "agent"),
         *("wait_s", "talk_s", "outcome", "reason"),
@@ -93,20 +94,20 @@ def _past(db: sqlite3.Connection, row: tuple[object, ...]) -> Past:
     )
 
 
-def note(db: sqlite3.Connection, interaction: str) -> NoteRecord | None:
+def note(db: Reader, interaction: str) -> NoteRecord | None:
     """The note to an interaction as it stands."""
     row = db.execute(_NOTE, (interaction,)).fetchone()
     return None if row is None else NoteRecord(*row)
 
 
-def agent_of(db: sqlite3.Connection, interaction: str) -> str | None:
+def agent_of(db: Reader, interaction: str) -> str | None:
     """Who handled a contact that is over, empty: nobody; None: there is no such contact."""
     row = db.execute(_AGENT, (interaction,)).fetchone()
     return None if row is None else row[0] or ""
 
 
 def agent_day(
-    db: sqlite3.Connection, agent: str, since: float
+    db: Reader, agent: str, since: float
 ) -> tuple[list[AgentSegment], list[HandledRecord]]:
     """An agent's time and what he handled, of what has ended since then."""
     values = (agent, since, MOST_OF_A_DAY)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
+from cicswitch.ports import Reader
 from cicswitch.records.scores import FIELDS
 
 __all__ = ["kept"]
 
 
-def kept(db: sqlite3.Connection, call: str) -> list[dict[str, Any]]:
+def kept(db: Reader, call: str) -> list[dict[str, Any]]:
     """The figures of an interaction's legs, of a leg, or of the legs of a Call-ID."""
     rows = db.execute(
         f"SELECT leg, peer, {', '.join(FIELDS)} FROM leg"

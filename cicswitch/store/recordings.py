@@ -6,12 +6,12 @@ leaves few of them.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 from msgspec import Struct
 
-from cicswitch.records.rows import RecordingRecord
+from cicswitch.ports import Reader
+from cicswitch.records.rows import RecordingRecord, columns
 
 __all__ = ["INDEXES", "LOOKED_AT", "TAKE_OVER", "RecordingFilter", "find", "page"]
 
@@ -34,7 +34,7 @@ FROM interaction WHERE recording != '' AND started_at IS NOT NULL
 """
 """A store before version 6 knew the last recording of each interaction, and no voicemail."""
 
-_COLUMNS: Final = ", ".join(RecordingRecord.__struct_fields__)
+_COLUMNS: Final = columns(RecordingRecord)
 
 
 class RecordingFilter(Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class RecordingFilter(Struct, frozen=True, kw_only=True):
 
 
 def page(
-    db: sqlite3.Connection, wanted: RecordingFilter, limit: int
+    db: Reader, wanted: RecordingFilter, limit: int
 ) -> tuple[list[RecordingRecord], tuple[float, int] | None]:
     """So many recordings, newest first, and the place to go on behind; None: there are no more."""
     at, number = wanted.before or (1e13, 0)
@@ -71,15 +71,16 @@ def page(
     ).fetchone()
     found = db.execute(
         f"SELECT place, {_COLUMNS} FROM"
-        f" (SELECT rowid AS place, * FROM recording WHERE {where} {order} LIMIT ?)"
+        f" (SELECT rowid AS place, {_COLUMNS} FROM recording WHERE {where} {order} LIMIT ?)"
+        " AS looked_at"
         " WHERE (? = '' OR segment = ?) AND (? = '' OR kind = ?)"
-        " AND (? <= 0 OR coalesce(duration_s, 1e9) >= ?)"
+        " AND coalesce(duration_s, 1e9) >= ?"
         " AND (? = '' OR substr(caller, 1, length(?)) = ? OR substr(called, 1, length(?)) = ?)"
         " ORDER BY started_at DESC, place DESC LIMIT ?",
         (
             *(*values, LOOKED_AT),
             *(wanted.segment, wanted.segment, wanted.kind, wanted.kind),
-            *(wanted.shortest_s, wanted.shortest_s),
+            wanted.shortest_s,
             *((wanted.number,) * 5),
             limit + 1,
         ),
@@ -90,7 +91,7 @@ def page(
     return records, last
 
 
-def find(db: sqlite3.Connection, name: str) -> RecordingRecord | None:
+def find(db: Reader, name: str) -> RecordingRecord | None:
     """One recording by its name."""
     row = db.execute(f"SELECT {_COLUMNS} FROM recording WHERE recording = ?", (name,)).fetchone()
     return None if row is None else RecordingRecord(*row)

@@ -7,9 +7,11 @@ does, and nearly no ladder is ever looked at. So a leg is found by the time at w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
+
+from cicswitch.ports import Reader
 
 __all__ = [
     "EXPIRE",
@@ -33,6 +35,7 @@ INSERT = "INSERT INTO trace (at, until, data) VALUES (?, ?, ?)"
 EXPIRE = "DELETE FROM trace WHERE until < ?"
 
 _A_ROW = 500
+_AT_ONCE = 20
 _KEPT_WITHIN_S = 60.0
 """A ladder is kept some seconds after its leg's end, later only on a loop that is stuck."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -51,17 +54,28 @@ def packed(traces: Sequence[Trace]) -> list[tuple[float, float, bytes]]:
     return rows
 
 
-def find(db: sqlite3.Connection, leg: str, ended_at: float | None) -> list[bytes]:
+def find(db: Reader, leg: str, ended_at: float | None) -> list[bytes]:
     """The encoded steps of a leg. Without the time of its end all rows are read."""
-    since, until = -1.0, 1e12
-    if ended_at is not None:
-        since, until = ended_at - 1, ended_at + _KEPT_WITHIN_S
-    rows = db.execute(
-        "SELECT data FROM trace WHERE until >= ? AND at <= ? ORDER BY at", (since, until)
-    )
     return [
-        bytes(steps) for (data,) in rows for _, kept_leg, steps in _decode(data) if kept_leg == leg
+        bytes(steps)
+        for data in _rows(db, ended_at)
+        for _, kept_leg, steps in _decode(data)
+        if kept_leg == leg
     ]
+
+
+def _rows(db: Reader, ended_at: float | None) -> Iterator[bytes]:
+    if ended_at is not None:
+        query = "SELECT data FROM trace WHERE until >= ? AND at <= ? ORDER BY at"
+        for (data,) in db.execute(query, (ended_at - 1, ended_at + _KEPT_WITHIN_S)):
+            yield data
+        return
+    after = 0
+    query = "SELECT rowid, data FROM trace WHERE rowid > ? ORDER BY rowid LIMIT ?"
+    while found := db.execute(query, (after, _AT_ONCE)).fetchall():
+        for _, data in found:
+            yield data
+        after = found[-1][0]
 
 
 def set_version_2_aside(db: sqlite3.Connection) -> None:

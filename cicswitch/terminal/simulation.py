@@ -15,8 +15,10 @@ from rich.table import Table
 
 from cicswitch.acd.floor import Choose
 from cicswitch.config import Config
-from cicswitch.core.errors import CommandError
+from cicswitch.core.errors import CommandError, ResourceError
+from cicswitch.runtime.place import place_of
 from cicswitch.runtime.policy import Policy, find
+from cicswitch.simulate.history import Source
 from cicswitch.simulate.results import (
     AGENT_FIGURES,
     FORMULAS,
@@ -26,13 +28,23 @@ from cicswitch.simulate.results import (
     Report,
     Row,
 )
+from cicswitch.store.reader import reading
 
-__all__ = ["as_json", "plot", "policies", "print_comparison", "print_report", "progress"]
+__all__ = ["as_json", "plot", "policies", "print_comparison", "print_report", "progress", "source"]
 
 _RATES = ("service_level", "abandon_rate", "occupancy")
 _INTERVAL_FIGURES = tuple(name for name in QUEUE_FIGURES if name != "aht_s")
 _MOST_AGENTS = 40
 """So many a table shows; JSON has all."""
+
+
+def source(text: str) -> Source:
+    """A store, by its path or its URL. Raises `ResourceError`."""
+    try:
+        place = place_of(text)
+    except ValueError as error:
+        raise ResourceError(f"no store: {error}") from None
+    return place if isinstance(place, Path) else lambda: reading(place)
 
 
 def policies(config: Config) -> dict[str, Choose]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from cicswitch.core.errors import NotFound
+from cicswitch.core.errors import NotFound, ResourceError
 from cicswitch.legs.sip.ladder import Step, parse_ladder
+from cicswitch.runtime.place import Place
 from cicswitch.store.quality import kept
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.reader import reading
 from cicswitch.store.traces import find
 
 __all__ = ["draw", "draw_quality", "from_api", "from_store", "from_switch", "rows", "with_kept"]
@@ -18,10 +17,9 @@ __all__ = ["draw", "draw_quality", "from_api", "from_store", "from_switch", "row
 _WIDTH = 34
 
 
-def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
-    """Ladders of an interaction or a leg by leg. Raises `NotFound`."""
-    db = connect_reader(path)
-    try:
+def from_store(place: Place, call: str) -> list[tuple[str, list[Step]]]:
+    """Ladders of an interaction or a leg by leg. Raises `NotFound`, `ResourceError`."""
+    with reading(place) as db:
         legs = [
             *db.execute(
                 "SELECT leg, ended_at FROM leg WHERE interaction = ? OR leg = ? OR sip_call_id = ?"
@@ -34,10 +32,6 @@ def from_store(path: Path, call: str) -> list[tuple[str, list[Step]]]:
             for leg, ended_at in legs or [(call, None)]
             for steps in find(db, leg, ended_at)
         ]
-    except sqlite3.Error as error:
-        raise NotFound(f"the store cannot be read: {error}") from None
-    finally:
-        db.close()
     if not found:
         raise NotFound(
             f'no call "{call}": it is an interaction, a leg or a Call-ID, as `cicswitch calls` and'
@@ -111,16 +105,13 @@ def draw(ladders: Iterable[tuple[str, list[Step]]]) -> str:
     return "\n".join(lines)
 
 
-def with_kept(path: Path, call: str, live: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_kept(place: Place, call: str, live: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """How the legs of a call sound: those that are over, by their CDRs, and the live ones."""
     names = {each["leg"] for each in live}
     try:
-        db = connect_reader(path)
-        try:
+        with reading(place) as db:
             ended = kept(db, call)
-        finally:
-            db.close()
-    except sqlite3.Error:
+    except ResourceError:
         ended = []
     return [*(each for each in ended if each["leg"] not in names), *live]
 

@@ -41,7 +41,7 @@ class Webhooks:
         store = switch.config.path(switch.config.store.path)
         self.folder = store.with_name(store.name + "-webhooks")
         """A file for each hook: where it is in the journal beside it."""
-        self.reader = JournalReader(store)
+        self.reader = JournalReader(switch.place)
         self.journal = ""
         self._hooks: dict[str, Hook] = {}
         self._thread: ThreadPoolExecutor | None = None

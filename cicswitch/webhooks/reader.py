@@ -1,7 +1,7 @@
 """The events of the journal after a place, by SQL: what is not wanted never comes into Python.
 
-SQLite parses a row of the journal without the interpreter's lock, so a hook that has much to catch
-up with does not hold up calls.
+SQLite, or a server of PostgreSQL's, parses a row of the journal without the interpreter's lock, so
+a hook that has much to catch up with does not hold up calls.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from msgspec import Struct
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.journal import KINDS
+from cicswitch.runtime.place import Place as StorePlace
+from cicswitch.store.reader import reading
+from cicswitch.store.sql import marks
 from cicswitch.store.sqlite import connect_reader
 from cicswitch.webhooks.place import Place
 
@@ -31,6 +34,13 @@ _SELECT = (
     "SELECT journal.seq, entry.key, entry.value FROM journal, json_each(journal.data) AS entry"
     " WHERE journal.seq BETWEEN ? AND ? AND (journal.seq > ? OR entry.key > ?)"
 )
+_FIELD = "json_extract(entry.value, '$.{key}')"
+_SELECT_POSTGRES = (
+    "SELECT journal.seq, entry.key - 1, entry.value::text FROM journal,"
+    " json_array_elements(journal.data::json) WITH ORDINALITY AS entry (value, key)"
+    " WHERE journal.seq BETWEEN ? AND ? AND (journal.seq > ? OR entry.key - 1 > ?)"
+)
+_FIELD_POSTGRES = "entry.value ->> '{key}'"
 
 
 class Wanted(Struct, frozen=True):
@@ -72,8 +82,8 @@ _head = msgspec.json.Decoder(_Head)
 class JournalReader:
     """Reads one journal. All calls come from one thread; `close` is idempotent."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: StorePlace) -> None:
+        self.place = place
         self._db: sqlite3.Connection | None = None
 
     def journal(self) -> str:
@@ -94,16 +104,22 @@ class JournalReader:
         until = min(last, place.row + _ROWS - 1)
         if until < place.row:
             return Page([], place, True)
-        query, values = _SELECT, [place.row, until, place.row, place.index]
+        file = isinstance(self.place, Path)
+        field = _FIELD if file else _FIELD_POSTGRES
+        query, values = (
+            _SELECT if file else _SELECT_POSTGRES,
+            [place.row, until, place.row, place.index],
+        )
         chosen = {"type": wanted.kinds or tuple(KINDS)}
         chosen |= {"queue": wanted.queues} if wanted.queues else {}
         chosen |= {"agent": wanted.agents} if wanted.agents else {}
         given: list[int | str] = [*values]
         for key, names in chosen.items():
-            query += f" AND json_extract(entry.value, '$.{key}') IN ({_marks(names)})"
+            query += f" AND {field.format(key=key)} IN ({marks(names)})"
             given += names
         # json_each gives an array in its order; the rows are sorted by their number.
-        found = self._rows(f"{query} ORDER BY journal.seq LIMIT {_EVENTS}", given)
+        order = "journal.seq" if file else "journal.seq, entry.key"
+        found = self._rows(f"{query} ORDER BY {order} LIMIT {_EVENTS}", given)
         events = []
         for row, index, text in found:
             head = _head.decode(text)
@@ -119,15 +135,14 @@ class JournalReader:
             self._db = None
 
     def _rows(self, query: str, values: Sequence[int | str] = ()) -> list[Any]:
+        if not isinstance(self.place, Path):
+            with reading(self.place) as db:
+                return db.execute(query, values).fetchall()
         try:
             if self._db is None:
-                self._db = connect_reader(self.path)
+                self._db = connect_reader(self.place)
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self.close()
             raise ResourceError(f"the journal cannot be read: {error}") from None
-
-
-def _marks(names: Sequence[str]) -> str:
-    return ", ".join("?" * len(names))

@@ -28,6 +28,7 @@ from cicswitch.core.errors import (
     ResourceError,
     TooLarge,
 )
+from cicswitch.store.sqlite import SqliteDatabase
 from tests.api.served import EXTRA, problem
 from tests.channels.test_chat import CHANNELS, chatting, taken
 from tests.support.chat import Visitor
@@ -365,9 +366,9 @@ async def test_what_no_message_names_is_swept(tmp_path: Path) -> None:
         with pytest.raises(CicError):
             await kept.offered("someone", [orphan.digest])
         # The last row goes, and the file with it.
-        db = api.switch.store._db
-        assert db is not None
-        await asyncio.to_thread(db.execute, "DELETE FROM message")
+        database = api.switch.store.database
+        assert isinstance(database, SqliteDatabase)
+        await asyncio.to_thread(database.reader.execute, "DELETE FROM message")
         assert await api.center.rows("attachment") == []
         assert await kept.sweep() == 1
         assert kept.bytes == 0

@@ -25,6 +25,7 @@ from cicswitch.calls import events as ev
 from cicswitch.config import Config
 from cicswitch.core.ids import Tokens
 from cicswitch.sip.auth import Credentials, authorization
+from cicswitch.store.sqlite import SqliteDatabase
 from tests.operation.test_daemon import configure, running
 from tests.support import center as support
 from tests.support.center import Center, center
@@ -552,9 +553,9 @@ async def test_how_the_store_writes(
     section("store", f'commit_ms = 10000\nsynchronous = "{synchronous}"\ntrace_hours = 0')
     async with parties(tmp_path) as p:
         store = p.c.switch.store
-        assert store._db is not None
+        assert isinstance(store.database, SqliteDatabase)
         await store.committed()
-        assert store._db.execute("PRAGMA synchronous").fetchone() == (value,)
+        assert store.database.reader.execute("PRAGMA synchronous").fetchone() == (value,)
         p.near.call("4711")
         await p.far.expect("INVITE ")
         assert store.pending > 0  # for ten seconds, unless somebody waits for it

@@ -24,7 +24,8 @@ from cicswitch.simulate.history import models, read_day, remaining_patience, sur
 from cicswitch.simulate.history import recorded as recorded_figures
 from cicswitch.simulate.results import compare, simulate
 from cicswitch.simulate.run import Simulation
-from cicswitch.store.sqlite import TABLES, SqliteStore
+from cicswitch.store.sqlite import SqliteStore
+from cicswitch.store.tables import TABLES
 
 DAY = datetime(2026, 5, 4, tzinfo=UTC)
 NINE = DAY.timestamp() + 9 * 3600

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from cicswitch.calls.events import InteractionEnded, InteractionStarted
 from cicswitch.core.errors import ResourceError
-from cicswitch.store import sqlite as module
+from cicswitch.store import writer as module
 from cicswitch.store.sqlite import SqliteStore
 from cicswitch.store.traces import find
 from tests.support.disk import small_disk

@@ -20,6 +20,7 @@ from cicswitch.acd import commands as acd
 from cicswitch.acd.events import AgentChanged
 from cicswitch.client import UnknownEvent
 from cicswitch.records.journal import KINDS
+from cicswitch.store.sqlite import SqliteDatabase
 from cicswitch.webhooks import Webhooks
 from cicswitch.webhooks.place import Place, Saved, load, save
 from cicswitch.webhooks.reader import JournalReader, Wanted
@@ -358,7 +359,7 @@ async def test_a_new_journal_is_sent_from_its_beginning(tmp_path: Path) -> None:
             turn(c)
             await there.until(lambda: "idle" in states_of(there))
             assert there.kinds[0] == "SwitchStarted"
-            assert c.switch.store.path.exists()
+            assert (tmp_path / "store.db").exists()
 
 
 async def test_a_place_that_cannot_be_written_is_told_once_and_holds_up_nothing(
@@ -379,9 +380,9 @@ async def test_a_place_that_cannot_be_written_is_told_once_and_holds_up_nothing(
 async def test_a_store_that_cannot_write_holds_up_no_start(tmp_path: Path) -> None:
     async with receiver() as there, center(tmp_path, extra=section(there.url, QUICK)) as c:
         store = c.switch.store
-        assert store._db is not None
+        assert isinstance(store.database, SqliteDatabase)
         await store.committed()
-        lock = sqlite3.connect(store.path, isolation_level=None)
+        lock = sqlite3.connect(store.database.path, isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")  # nobody else may write now
         turn(c)
         hooks = Webhooks(c.switch)
@@ -401,14 +402,14 @@ async def test_a_journal_that_cannot_be_read_is_tried_again(
 ) -> None:
     monkeypatch.setattr("cicswitch.webhooks.hook._BROKEN_S", 0.05)
     async with receiver() as there, hooked(tmp_path, there.url) as (c, hooks):
-        good = hooks.reader.path
-        hooks.reader.path = tmp_path / "none.db"
+        good = hooks.reader.place
+        hooks.reader.place = tmp_path / "none.db"
         await hooks.run(hooks.reader.close)
         with capture_logs() as logs:
             turn(c)
             await settled(lambda: hooks.hook("crm").figures.last_error)
         assert any(each["event"] == "webhook_failed" for each in logs)
-        hooks.reader.path = good
+        hooks.reader.place = good
         await there.until(lambda: len(there.messages) == 2)
         await settled(lambda: not hooks.hook("crm").figures.last_error)
 

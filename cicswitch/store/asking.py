@@ -1,0 +1,75 @@
+"""What both sides of PostgreSQL have in common: connecting, what goes wrong, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import asyncpg
+
+from cicswitch.core.errors import ResourceError
+from cicswitch.runtime.place import Postgres
+
+__all__ = ["ERRORS", "Answer", "connect", "in_words", "settings"]
+
+ERRORS: Final = (
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(OSError, TimeoutError, ValueError),
+)
+CONNECT_S: Final = 5.0
+
+
+class Answer:
+    """The rows of an answer, as a cursor of `sqlite3` gives them."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows: Iterator[tuple[Any, ...]] = map(tuple, rows)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self._rows
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next one."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Any]:
+        """Those that are left."""
+        return [*self._rows]
+
+
+def settings(statement_s: float) -> dict[str, str]:
+    """Of a session: nothing waits for ever, and who is gone is noticed."""
+    return {
+        "application_name": "cicswitch",
+        "statement_timeout": f"{statement_s:.0f}s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "60s",
+        "tcp_keepalives_idle": "15",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def connect(place: Postgres, statement_s: float) -> asyncpg.Connection:
+    """A session. Raises `ERRORS`."""
+    return await asyncpg.connect(
+        place.reveal(),
+        timeout=CONNECT_S,
+        command_timeout=statement_s + 5,
+        server_settings=settings(statement_s),
+    )
+
+
+def in_words(error: BaseException, place: Postgres) -> str:
+    """What has gone wrong, in a line, and where."""
+    if isinstance(error, TimeoutError):
+        return f"no answer from {place}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"nothing listens at {place}"
+    text = str(error).split("\n")[0].strip() or type(error).__name__
+    return f"{text} ({place})"
+
+
+def refused(error: BaseException, place: Postgres) -> ResourceError:
+    """The error that goes on from here."""
+    return ResourceError(in_words(error, place))

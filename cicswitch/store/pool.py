@@ -1,0 +1,136 @@
+"""Connections that read from PostgreSQL: few, shared by the threads of this process.
+
+asyncpg lives in a loop, and who asks sits in a thread of his own; so the connections have a loop in
+one thread more. They cannot write. One that was cut is thrown away, and the next who asks gets a
+new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from cicswitch.ports import Reader
+from cicswitch.runtime.place import Postgres
+from cicswitch.store.asking import CONNECT_S, ERRORS, Answer, refused, settings
+from cicswitch.store.sql import numbered
+
+__all__ = ["ReaderPool", "close_pool", "pool_of"]
+
+T = TypeVar("T")
+_MOST: Final = 8
+_STATEMENT_S: Final = 60.0
+_IDLE_S: Final = 60.0
+
+
+class _Asked:
+    """A connection while somebody has it."""
+
+    def __init__(self, pool: ReaderPool, connection: Any) -> None:
+        self._pool = pool
+        self._connection = connection
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Answer:
+        """Ask. Raises `ResourceError`."""
+        return Answer(self._pool.run(self._connection.fetch(numbered(query), *values)))
+
+
+class ReaderPool:
+    """The connections to one place. `close` is idempotent."""
+
+    def __init__(self, place: Postgres) -> None:
+        self.place = place
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="store-readers", daemon=True)
+        self._thread.start()
+        self._closed = False
+        self._pool = self.run(self._made())
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _made(self) -> Any:
+        return await asyncpg.create_pool(
+            self.place.reveal(),
+            min_size=0,
+            max_size=_MOST,
+            max_inactive_connection_lifetime=_IDLE_S,
+            timeout=CONNECT_S,
+            command_timeout=_STATEMENT_S + 5,
+            server_settings={**settings(_STATEMENT_S), "default_transaction_read_only": "on"},
+            reset=_nothing,
+        )
+
+    async def _taken(self) -> Any:
+        return await self._pool.acquire(timeout=_STATEMENT_S)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have it done in the connections' thread. Raises `ResourceError`."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except ERRORS as error:
+            raise refused(error, self.place) from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """A connection. Raises `ResourceError`."""
+        connection = self.run(self._taken())
+        try:
+            yield _Asked(self, connection)
+        finally:
+            self.run(self._pool.release(connection, timeout=CONNECT_S))
+
+    def close(self) -> None:
+        """End the connections and their thread."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(Exception):  # they go with the loop, in order or not
+            self.run(self._ended())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=CONNECT_S)
+
+    async def _ended(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), CONNECT_S)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _nothing(_: Any) -> None:
+    """A connection that only reads leaves nothing behind."""
+
+
+_pools: dict[Postgres, ReaderPool] = {}
+_lock = threading.Lock()
+
+
+def pool_of(place: Postgres) -> ReaderPool:
+    """The connections of this process to a place."""
+    with _lock:
+        found = _pools.get(place)
+        if found is None:
+            found = _pools[place] = ReaderPool(place)
+        return found
+
+
+def close_pool(place: Postgres) -> None:
+    """End them. Idempotent."""
+    with _lock:
+        found = _pools.pop(place, None)
+    if found is not None:
+        found.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for place in list(_pools):
+        close_pool(place)
