@@ -88,3 +88,27 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return tmp_path / "store.db"
     found: Postgres = request.getfixturevalue("database")
     return found
+
+
+@pytest.fixture
+def stored(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The same, and the switches that the test starts have it there."""
+    _point(place, monkeypatch)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _everywhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CICSWITCH_TEST_STORE=postgres every switch of a test has its store there."""
+    if os.environ.get("CICSWITCH_TEST_STORE") == "postgres" and "place" not in request.fixturenames:
+        _point(request.getfixturevalue("database"), monkeypatch)
+
+
+def _point(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(place, Path):
+        return
+    from tests.support import center
+
+    path = 'path = "store.db"'
+    made = center.CONFIG.replace(path, f'{path}\nurl = "{place.reveal()}"')
+    monkeypatch.setattr(center, "CONFIG", made)

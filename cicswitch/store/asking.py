@@ -17,6 +17,8 @@ ERRORS: Final = (
     *(OSError, TimeoutError, ValueError),
 )
 CONNECT_S: Final = 5.0
+LOCK_S = 5.0
+"""So long a table may be held by somebody else."""
 
 
 class Answer:
@@ -42,7 +44,7 @@ def settings(statement_s: float) -> dict[str, str]:
     return {
         "application_name": "cicswitch",
         "statement_timeout": f"{statement_s:.0f}s",
-        "lock_timeout": "5s",
+        "lock_timeout": f"{LOCK_S * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": "60s",
         "tcp_keepalives_idle": "15",
         "tcp_keepalives_interval": "5",

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -52,7 +52,7 @@ log = structlog.get_logger("store")
 
 T = TypeVar("T")
 LOCK: Final = 0x6369637377  # "cicsw"
-LOCK_WAIT_S = 5
+LOCK_WAIT_S = 5.0
 """A switch that was killed has its lock until the server notices."""
 _STATEMENT_S: Final = 60.0
 _OLDEST: Final = 140000
@@ -77,6 +77,21 @@ _DURABLE: Final = (
 )
 # What the server does not take, and (ValueError) what its client does not.
 _SPOILT: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError)
+
+
+@contextlib.asynccontextmanager
+async def _transaction(connection: Any) -> AsyncIterator[None]:
+    """A transaction. That of asyncpg tells of its own end where the connection was cut, and no more
+    of why."""
+    await connection.execute("BEGIN;")
+    try:
+        yield
+    except BaseException:
+        if not connection.is_closed():
+            with contextlib.suppress(*ERRORS):
+                await connection.execute("ROLLBACK;")
+        raise
+    await connection.execute("COMMIT;")
 
 
 class _Own:
@@ -167,7 +182,7 @@ class PostgresDatabase:
             raise ResourceError(f"{self.name} is PostgreSQL {number // 10000}; 14 is the oldest")
         if await connection.fetchval("SHOW fsync") == "off":
             log.warning("postgres_without_fsync", store=self.name)
-        async with connection.transaction():
+        async with _transaction(connection):
             await connection.execute(_STATE)
             version = await connection.fetchval("SELECT version FROM cicswitch") or 0
             if version > VERSION:
@@ -195,12 +210,12 @@ class PostgresDatabase:
             return self._connection
         connection = await connect(self.place, _STATEMENT_S)
         try:
-            await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
+            await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S * 1000:.0f}ms'")
             try:
                 await connection.execute(f"SELECT pg_advisory_lock({LOCK})")
             except asyncpg.LockNotAvailableError:
                 raise ResourceError(await self._held(connection)) from None
-            await connection.execute("SET lock_timeout = '5s'")
+            await connection.execute("RESET lock_timeout")
             await connection.execute(_DURABLE)
             if self._run:
                 await self._compared(connection)
@@ -264,7 +279,7 @@ class PostgresDatabase:
         self._batch += 1
 
     async def _transaction(self, connection: Any, batch: Batch) -> None:
-        async with connection.transaction():
+        async with _transaction(connection):
             await connection.execute("UPDATE cicswitch SET batch = $1", self._batch + 1)
             if batch.entry is not None:
                 at, events, starts, data = batch.entry

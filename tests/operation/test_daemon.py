@@ -20,13 +20,14 @@ import pytest
 
 from cicswitch.api.control import request
 from cicswitch.core.errors import CommandError, NotFound
-from tests.support.center import CONFIG, PLAN
+from tests.support import center as support
+from tests.support.center import PLAN
 from tests.support.phone import phone
 from tests.support.ports import free_port, rtp_ports
 
 
 def configure(folder: Path, port: int, http: int, extra: str = "", plan: str = PLAN) -> Path:
-    text = CONFIG.format(
+    text = support.CONFIG.format(
         listen=f'"udp:127.0.0.1:{port}"',
         media=rtp_ports(),
         ring_s=20,

@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 
 from cicswitch.calls.events import InteractionEnded, InteractionStarted
 from cicswitch.core.errors import ResourceError
+from cicswitch.runtime.place import Place
 from cicswitch.store import writer as module
+from cicswitch.store.make import make_store
 from cicswitch.store.sqlite import SqliteStore
 from cicswitch.store.traces import find
 from tests.support.disk import small_disk
@@ -23,11 +25,11 @@ from tests.support.disk import small_disk
 class Watched:
     """A store, and what it says about its state."""
 
-    def __init__(self, path: Path, trace_hours: int = 24) -> None:
+    def __init__(self, place: Place, trace_hours: int = 24) -> None:
         self.reasons: list[str] = []
         self.changed = threading.Event()
-        self.store = SqliteStore(
-            path, commit_ms=5, trace_hours=trace_hours, on_degraded=self._heard
+        self.store = make_store(
+            place, commit_ms=5, trace_hours=trace_hours, on_degraded=self._heard
         )
         self.store.open(1.0, "test")
 

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from cicswitch.calls import events as ev
+from cicswitch.ports import Reader
 from cicswitch.records.journal import Event
+from cicswitch.runtime.place import Place
 from cicswitch.store import history
+from cicswitch.store.make import make_store
+from cicswitch.store.reader import reading
 from cicswitch.store.sqlite import SqliteStore, connect_reader
+from cicswitch.store.writer import StoreWriter
 
 
 def contact(number: int, caller: str) -> list[Event]:
@@ -24,9 +29,7 @@ def contact(number: int, caller: str) -> list[Event]:
     ]
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    store = SqliteStore(tmp_path / "store.db")
+def fill(store: StoreWriter) -> None:
     store.open(9.0, "1")
     for number in range(20):
         for event in contact(number, "010" if number % 2 else "02"):
@@ -34,12 +37,17 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     for at, text in ((40.0, "first"), (41.0, "last")):
         store.append(ev.NoteWritten(at, "i3", "kim", "kim", text))
     store.close(50.0, "stopped")
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as reader:
+
+
+@pytest.fixture
+def db(place: Place) -> Iterator[Reader]:
+    fill(make_store(place))
+    with reading(place) as reader:
         yield reader
 
 
 def test_the_contacts_of_a_caller_come_page_by_page_and_nobody_elses(
-    db: sqlite3.Connection,
+    db: Reader,
 ) -> None:
     seen: list[str] = []
     place = None
@@ -54,7 +62,7 @@ def test_the_contacts_of_a_caller_come_page_by_page_and_nobody_elses(
     assert history.contacts(db, "' OR 1=1 --", 3) == ([], None)
 
 
-def test_of_several_notes_the_last_one_counts(db: sqlite3.Connection) -> None:
+def test_of_several_notes_the_last_one_counts(db: Reader) -> None:
     found, _ = history.contacts(db, "010", 100)
     notes = {each.interaction: each.note for each in found}
     assert notes["i3"] == "last"
@@ -75,9 +83,11 @@ def test_of_several_notes_the_last_one_counts(db: sqlite3.Connection) -> None:
     ],
 )
 def test_each_question_goes_by_an_index(
-    db: sqlite3.Connection, query: str, values: tuple[object, ...]
+    tmp_path: Path, query: str, values: tuple[object, ...]
 ) -> None:
-    steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    fill(SqliteStore(tmp_path / "store.db"))
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
     for step in steps:  # to the rows of one caller, one contact or one agent, not along a time
         assert step.startswith("SEARCH"), steps
         assert "USING INDEX" in step, steps
@@ -107,14 +117,14 @@ def test_a_store_of_version_6_gets_the_indexes_and_keeps_its_contacts(tmp_path: 
         assert "interaction_caller" in plan.fetchone()[3]
 
 
-def test_a_store_that_is_opened_again_keeps_what_comes_later(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store.db", commit_ms=1)
+def test_a_store_that_is_opened_again_keeps_what_comes_later(place: Place) -> None:
+    store = make_store(place, commit_ms=1)
     for number in range(3):
         store.open(number * 100.0, "1")
         time.sleep(0.05)  # the writer has written the start by now, and goes on
         for event in contact(number, "010"):
             store.append(event)
         store.close(number * 100.0 + 50, "stopped")
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as reader:
+    with reading(place) as reader:
         found, _ = history.contacts(reader, "010", 10)
     assert len(found) == 3

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import msgspec
 
-from cicswitch.calls.events import InteractionEnded, InteractionStarted, SwitchStarted
+from cicswitch.calls.events import (
+    CallbackAccepted,
+    InteractionEnded,
+    InteractionStarted,
+    SwitchStarted,
+)
 from cicswitch.legs.sip.ladder import parse_ladder
 from cicswitch.records.journal import Event, encode_batch
-from cicswitch.records.rows import InteractionRecord
+from cicswitch.records.ledger import Ledger
+from cicswitch.records.rows import InteractionRecord, Pending
+from cicswitch.runtime.place import Place
+from cicswitch.store.database import Batch
+from cicswitch.store.make import make_store
+from cicswitch.store.reader import reading
 from cicswitch.store.sqlite import SqliteStore
 from cicswitch.store.traces import find
+from cicswitch.store.writer import _booked
 
 EVENTS: list[Event] = [
     InteractionStarted(10.0, "i1", "voice", "pbx", "5551", "5000"),
@@ -21,27 +32,54 @@ EVENTS: list[Event] = [
 ]
 
 
-def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        return db.execute(query).fetchall()
+def called_back(interaction: str) -> CallbackAccepted:
+    return CallbackAccepted(9.5, interaction, "i0", "support", 9.0, "5551", "2001", "5000", "pbx")
 
 
-def test_every_event_can_be_asked_for_in_sql(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    store = SqliteStore(path)
+def rows(place: Place, query: str) -> list[tuple[object, ...]]:
+    if isinstance(place, Path):
+        with contextlib.closing(sqlite3.connect(place)) as db:
+            return db.execute(query).fetchall()
+    with reading(place) as asked:
+        return asked.execute(query).fetchall()
+
+
+def test_every_event_can_be_asked_for_in_sql(place: Place) -> None:
+    store = make_store(place)
     store.open(9.0, "1")
     for event in EVENTS:
         store.append(event)
     store.close(13.0, "stopped")
-    assert rows(path, "SELECT at, type FROM event ORDER BY seq, at") == [
+    assert rows(place, "SELECT at, type FROM event ORDER BY seq, at") == [
         (9.0, "SwitchStarted"),
         (10.0, "InteractionStarted"),
         (12.5, "InteractionEnded"),
         (13.0, "SwitchStopped"),
     ]
-    query = "SELECT json_extract(data, '$.caller') FROM event WHERE type = 'InteractionStarted'"
-    assert rows(path, query) == [("5551",)]
-    assert rows(path, "SELECT sum(events) FROM journal") == [(4,)]
+    field = (
+        "json_extract(data, '$.caller')" if isinstance(place, Path) else "data::json ->> 'caller'"
+    )
+    assert rows(place, f"SELECT {field} FROM event WHERE type = 'InteractionStarted'") == [
+        ("5551",)
+    ]
+    assert rows(place, "SELECT sum(events) FROM journal") == [(4,)]
+
+
+def test_what_a_crash_left_open_is_closed_once_and_taken_up_in_its_order(place: Place) -> None:
+    died = make_store(place).database
+    died.open()
+    entry, made = _booked([SwitchStarted(9.0, "1"), EVENTS[0]], Ledger())
+    promises = [(name, msgspec.json.encode(called_back(name)).decode()) for name in "abca"]
+    promises += [("c", "")]
+    died.write(Batch(entry, {**made, Pending: promises}, [], []))
+    died.close()  # and nothing of an end
+    store = make_store(place)
+    assert store.open(20.0, "1") == 1
+    assert [each.interaction for each in store.callbacks] == ["b", "a"]
+    store.close(21.0, "stopped")
+    assert rows(place, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
+    assert store.open(30.0, "1") == 0
+    store.close(31.0, "stopped")
 
 
 def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
@@ -115,9 +153,8 @@ def test_the_ladders_of_a_store_of_version_2_are_found(tmp_path: Path) -> None:
     ]
 
 
-def test_a_ladder_is_found_by_the_end_of_its_leg(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    store = SqliteStore(path)
+def test_a_ladder_is_found_by_the_end_of_its_leg(place: Place) -> None:
+    store = make_store(place)
     store.open(0.0, "1")
     for number in range(1200):
         step = (1.0, "in", "UDP a:1", b"BYE %d" % number, b"1 BYE", False)
@@ -125,18 +162,17 @@ def test_a_ladder_is_found_by_the_end_of_its_leg(tmp_path: Path) -> None:
             100.0 + number / 100, "i", f"leg{number}", msgspec.msgpack.encode([step])
         )
     store.close(200.0, "stopped")
-    assert rows(path, "SELECT count(*) FROM trace") <= [(4,)]
-    with contextlib.closing(sqlite3.connect(path)) as db:
+    assert rows(place, "SELECT count(*) FROM trace") <= [(4,)]
+    with reading(place) as db:
         for ended_at in (104.0, None):
             (steps,) = find(db, "leg1000", ended_at)
             assert parse_ladder(steps)[0].line == "BYE 1000"
         assert not find(db, "leg1000", 500.0)
 
 
-def test_a_store_that_ended_in_order_has_nothing_to_close(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
+def test_a_store_that_ended_in_order_has_nothing_to_close(place: Place) -> None:
     for start in (9.0, 20.0):
-        store = SqliteStore(path)
+        store = make_store(place)
         assert store.open(start, "1") == 0
         for event in EVENTS:
             store.append(event)

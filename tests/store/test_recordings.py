@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import astuple
 
+from cicswitch.calls.events import SwitchStarted
+from cicswitch.ports import Reader
 from cicswitch.records.rows import RecordingRecord
+from cicswitch.runtime.place import Place
 from cicswitch.store import recordings
+from cicswitch.store.make import make_store
+from cicswitch.store.reader import reading
 from cicswitch.store.recordings import RecordingFilter, find, page
 from cicswitch.store.sqlite import SqliteStore, connect_reader
+from cicswitch.store.writer import StoreWriter
 
 
 def record(number: int, **more: object) -> RecordingRecord:
@@ -29,28 +34,27 @@ def record(number: int, **more: object) -> RecordingRecord:
     )
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    store = SqliteStore(tmp_path / "store.db")
+def fill(store: StoreWriter) -> None:
     store.open(9.0, "1")
+    for number in range(20):
+        more = {"queue": "korean", "agent": "lee"} if number % 5 == 0 else {}
+        store.append(SwitchStarted(9.0, "1"), [record(number, **more)])
     store.close(10.0, "stopped")
-    marks = ", ".join("?" * len(RecordingRecord.__struct_fields__))
-    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as writer:
-        for number in range(20):
-            more = {"queue": "korean", "agent": "lee"} if number % 5 == 0 else {}
-            row = astuple(record(number, **more))
-            writer.execute(f"INSERT INTO recording VALUES ({marks})", row)
-        writer.commit()
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as reader:
+
+
+@pytest.fixture
+def db(place: Place) -> Iterator[Reader]:
+    fill(make_store(place))
+    with reading(place) as reader:
         yield reader
 
 
-def names(db: sqlite3.Connection, limit: int = 100, **wanted: object) -> list[int]:
+def names(db: Reader, limit: int = 100, **wanted: object) -> list[int]:
     found, _ = page(db, RecordingFilter(**wanted), limit)  # type: ignore[arg-type]  # its fields
     return [int(each.interaction[1:]) for each in found]
 
 
-def test_the_newest_come_first_and_each_filter_counts(db: sqlite3.Connection) -> None:
+def test_the_newest_come_first_and_each_filter_counts(db: Reader) -> None:
     assert names(db) == list(range(19, -1, -1))
     assert names(db, queue="korean") == [15, 10, 5, 0]
     assert names(db, agent="lee", shortest_s=5.5) == [15, 10]
@@ -65,7 +69,7 @@ def test_the_newest_come_first_and_each_filter_counts(db: sqlite3.Connection) ->
 @pytest.mark.parametrize("limit", [1, 3, 7])
 @pytest.mark.parametrize("looked_at", [2, 5000])
 def test_pages_have_everything_once(
-    db: sqlite3.Connection, limit: int, looked_at: int, monkeypatch: pytest.MonkeyPatch
+    db: Reader, limit: int, looked_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recordings, "LOOKED_AT", looked_at)
     of_0101 = [*range(19, 9, -1), 1]
@@ -89,9 +93,13 @@ def test_pages_have_everything_once(
         ({"agent": "lee"}, "recording_agent"),
     ],
 )
-def test_a_page_goes_along_an_index(
-    db: sqlite3.Connection, wanted: dict[str, str], index: str
-) -> None:
+def test_a_page_goes_along_an_index(tmp_path: Path, wanted: dict[str, str], index: str) -> None:
+    fill(SqliteStore(tmp_path / "store.db"))
+    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
+        _goes_along(db, wanted, index)
+
+
+def _goes_along(db: sqlite3.Connection, wanted: dict[str, str], index: str) -> None:
     asked: list[str] = []
     db.set_trace_callback(asked.append)
     page(db, RecordingFilter(**wanted), 10)  # type: ignore[arg-type]  # text
@@ -104,7 +112,7 @@ def test_a_page_goes_along_an_index(
     assert "TEMP B-TREE" not in first
 
 
-def test_one_is_found_by_its_name_and_by_nothing_else(db: sqlite3.Connection) -> None:
+def test_one_is_found_by_its_name_and_by_nothing_else(db: Reader) -> None:
     found = find(db, "i3-1")
     assert found is not None
     assert found.path == "/r/i3-1.wav"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from cicswitch.acd.invariants import breaches
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import CommandError
 from cicswitch.records.journal import Event
+from cicswitch.runtime.place import Place
+from cicswitch.store.reader import reading
 from tests.support.ports import free_port, rtp_ports
 
 CONFIG = """
@@ -186,12 +189,19 @@ class Center:
         if table == "leg":
             await self.until(lambda: not self._legs_of(ev.LegEnded) - self._legs_of(ev.LegMedia))
         await self.switch.store.committed()
-        db = sqlite3.connect(self.folder / "store.db")
-        try:
-            db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
-        finally:
-            db.close()
+        return await asyncio.to_thread(rows_of, self.switch.place, table)
+
+
+def rows_of(place: Place, table: str) -> list[dict[str, Any]]:
+    """Rows of a table of a store by their columns."""
+    if not isinstance(place, Path):
+        with reading(place) as asked:
+            found = asked.execute(f"SELECT row_to_json(t)::text FROM {table} AS t").fetchall()
+        made = [json.loads(text) for (text,) in found]
+        return [{key: row[key] for key in row if key != "rowid"} for row in made]
+    with contextlib.closing(sqlite3.connect(place)) as db:
+        db.row_factory = sqlite3.Row
+        return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,14 @@ class Cluster:
             " -c shared_buffers=32MB -c max_connections=60 -c autovacuum=off"
         )
         data, told = str(self.folder / "data"), str(self.folder / "log")
-        self._as_user("pg_ctl", "-D", data, "-l", told, "-w", "-o", options, "start")
+        for left in reversed(range(20)):
+            try:
+                self._as_user("pg_ctl", "-D", data, "-l", told, "-w", "-o", options, "start")
+                return
+            except subprocess.CalledProcessError:  # those that were killed are not gone yet
+                if not left:
+                    raise
+                time.sleep(0.1)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; `immediate` is a crash."""
