@@ -8,6 +8,7 @@ import pytest
 
 from cicswitch.config import Config, check, load, parse_endpoint
 from cicswitch.core.errors import ConfigError
+from cicswitch.runtime.place import Postgres
 
 ROOT = Path(__file__).parent.parent
 S = "a secret that is long enough"
@@ -263,6 +264,68 @@ def test_a_mistake_in_a_webhook_is_told_with_its_place(
 ) -> None:
     (found,) = findings(tmp_path, text)
     assert expected in found
+
+
+LIKE = 'expected like "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"'
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("mysql://cic:s3cret@db/cic", "a URL that does not begin with postgresql://"),
+        ("cic.db", "a URL that does not begin with postgresql://"),
+        ("postgresql://cic:s3cret@db", "a URL without the name of one database"),
+        ("postgresql://cic:s3cret@db/a/b", "a URL without the name of one database"),
+        ("postgresql:///cic", "a URL without a host"),
+        (
+            "postgresql://cic:s3cret@db:x/cic",
+            "a URL that cannot be read (a port is a number; in a password @ is %40, : %3A)",
+        ),
+        (
+            "postgresql://cic:s3#cret@db/cic",
+            "a URL that cannot be read (a port is a number; in a password @ is %40, : %3A)",
+        ),
+        (
+            "postgresql://db/cic?sslmode=maybe",
+            "an sslmode that is none of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        (
+            "postgresql://db/cic?synchronous_commit=off",
+            '"synchronous_commit" behind the ?, where'
+            " only sslmode, sslrootcert, sslcert, sslkey, sslcrl, host count",
+        ),
+    ],
+)
+def test_a_mistake_in_the_stores_url_is_told_without_its_password(
+    tmp_path: Path, url: str, found: str
+) -> None:
+    for text, line in ((f'[store]\nurl = "{url}"', 3), (f'store = "{url}"', 2)):
+        (one,) = findings(tmp_path, text)
+        assert one == f"c.toml:{line}: store.url: found {found}, {LIKE}"
+        assert "s3" not in one
+
+
+def test_a_store_is_a_file_or_a_database_in_its_short_or_long_form(tmp_path: Path) -> None:
+    url = "postgresql://cic:s3cret%2F@db.example:5433/calls"
+    (tmp_path / "store.url").write_text(url + "\n")
+    for text in (
+        f'store = "{url}"',
+        'store = "env:STORE"',
+        'store = "file:store.url"',
+        f'[store]\nurl = "{url}"\npath = "x.db"',
+        '[store]\nurl = "env:STORE"',
+    ):
+        (tmp_path / "c.toml").write_text(f"dialplans = []\n{text}\n")
+        config = load(tmp_path / "c.toml", {"STORE": url})
+        place = config.store_place()
+        assert isinstance(place, Postgres)
+        assert place.reveal() == url
+        assert f"{place} {place!r} {config!r}".count("s3cret") == 0
+        assert str(place) == "postgresql://cic@db.example:5433/calls"
+    (tmp_path / "c.toml").write_text("dialplans = []\n")
+    assert load(tmp_path / "c.toml").store_place() == tmp_path / "var" / "cicswitch.db"
+    (tmp_path / "c.toml").write_text('dialplans = []\nstore = "env:STORE"\n')
+    assert [each.found for each in check(tmp_path / "c.toml", {"STORE": ""})] == ["nothing"]
 
 
 def test_a_webhook_takes_its_secret_from_elsewhere(tmp_path: Path) -> None:

@@ -13,7 +13,17 @@ from cicswitch.core.errors import CicError, ConfigError
 
 # The order of the commands in the help.
 # isort: off
-from cicswitch.cli import running, agents, looking, figures, accounts, simulating, dialplans, tools
+from cicswitch.cli import (
+    running,
+    agents,
+    looking,
+    figures,
+    stores,
+    accounts,
+    simulating,
+    dialplans,
+    tools,
+)
 # isort: on
 
 __all__ = [
@@ -26,6 +36,7 @@ __all__ = [
     "main",
     "running",
     "simulating",
+    "stores",
     "tools",
 ]
 

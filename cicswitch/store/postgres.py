@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -105,6 +105,33 @@ class _Own:
         return Answer(self._database.fetch(query, values))
 
 
+class Bulk:
+    """Rows by the thousand, within a transaction."""
+
+    def __init__(self, connection: Any, do: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._connection = connection
+        self._do = do
+
+    def rows(self, table: str, names: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """Put them."""
+        put = self._connection.copy_records_to_table
+        self._do(put(table, records=rows, columns=names, timeout=_STATEMENT_S))
+
+    def clear(self, table: str) -> None:
+        """Remove all rows of a table."""
+        self._do(self._connection.execute(f"DELETE FROM {table}"))
+
+    def count(self, table: str) -> int:
+        """How many it has."""
+        return int(self._do(self._connection.fetchval(f"SELECT count(*) FROM {table}")))
+
+    def go_on(self, table: str, column: str) -> None:
+        """Give numbers behind those that are there."""
+        last = f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"
+        query = f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {last}, false)"
+        self._do(self._connection.execute(query))
+
+
 class PostgresDatabase:
     """`store.database.Database` on a server."""
 
@@ -166,6 +193,22 @@ class PostgresDatabase:
         """Ask, or change a row. Raises `ResourceError`."""
         try:
             return self._do(self._fetched(numbered(query), values))
+        except ERRORS as error:
+            raise refused(error, self.place) from None
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[Bulk]:
+        """Put rows by the thousand, in one transaction. Raises `ResourceError`."""
+        try:
+            transaction = _transaction(self._connection)
+            self._do(transaction.__aenter__())
+            try:
+                yield Bulk(self._connection, self._do)
+            except BaseException as error:
+                with contextlib.suppress(type(error)):
+                    self._do(transaction.__aexit__(type(error), error, None))
+                raise
+            self._do(transaction.__aexit__(None, None, None))
         except ERRORS as error:
             raise refused(error, self.place) from None
 

@@ -790,6 +790,7 @@ ELSEWHERE = {
     "queue.agents": "tests/faults/test_lost_messages.py",
     "skills": "tests/test_config.py",
     "store.path": "tests/operation/test_daemon.py",
+    "store.url": "tests/operation/test_postgres.py",
     "logging.level": "tests/runtime/test_log.py",
     "logging.format": "tests/runtime/test_log.py",
     "logging.redact": "tests/operation/test_log_leaks.py",
