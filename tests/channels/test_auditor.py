@@ -24,7 +24,8 @@ from websockets.exceptions import ConnectionClosed
 from cicswitch.api.accounts.directory import AccountFile
 from cicswitch.api.accounts.model import Account, Actor
 from cicswitch.api.accounts.roles import Role
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.runtime.place import Place
+from cicswitch.store.reader import reading
 from tests.channels.test_chat import CHANNELS
 from tests.channels.test_webhook import customers
 from tests.operation.test_daemon import configure, running
@@ -172,10 +173,9 @@ class Audit:
 
     # -- the comparison --------------------------------------------------------------------------
 
-    def compare(self, folder: Path, pages: list[Visitor], line: Gateway) -> dict[str, int]:
+    def compare(self, place: Place, pages: list[Visitor], line: Gateway) -> dict[str, int]:
         """Everything in its place; how often each thing was seen."""
-        db = connect_reader(folder / "store.db")
-        try:
+        with reading(place) as db:
             kept = Counter(
                 text.strip()
                 for (text,) in db.execute("SELECT text FROM message WHERE author = 'customer'")
@@ -199,8 +199,6 @@ class Audit:
             )
             unended = db.execute("SELECT count(*) FROM interaction WHERE ended_at IS NULL")
             (still,) = unended.fetchone()
-        finally:
-            db.close()
         assert max(kept.values()) == 1, kept.most_common(3)
         assert max(answers.values(), default=1) == 1
         self.sent["chat"] = sum(len(page.acked) for page in pages)
@@ -280,7 +278,7 @@ async def mail_server(audit: Audit, port: int) -> Any:
         server.close()
 
 
-async def over_and_over(folder: Path, kills: int, seed: int) -> dict[str, int]:
+async def over_and_over(folder: Path, place: Place, kills: int, seed: int) -> dict[str, int]:
     """Kill it so often, at points of the seed's; what the auditor has found."""
     sip, http, out, come, near = (free_port() for _ in range(5))
     audit, draw, url = Audit(), random.Random(seed), f"http://127.0.0.1:{http}"
@@ -318,32 +316,35 @@ async def over_and_over(folder: Path, kills: int, seed: int) -> dict[str, int]:
             await asyncio.gather(*tasks)
             for page in pages:  # what was answered while they were gone
                 await page.try_to_come()
-            await settled(folder)
+            await settled(place)
             await asyncio.sleep(0.5)
             for page in pages:
                 await page.go()
-    return audit.compare(folder, pages, line)
+    return audit.compare(place, pages, line)
 
 
-async def settled(folder: Path) -> None:
+async def settled(place: Place) -> None:
     """Wait until nothing is on its way out."""
     async with asyncio.timeout(60):
         while True:
-            db = connect_reader(folder / "store.db")
-            try:
+            with reading(place) as db:
                 (left,) = db.execute("SELECT count(*) FROM outbox WHERE NOT dead").fetchone()
-            finally:
-                db.close()
             if not left:
                 return
             await asyncio.sleep(0.2)
 
 
 async def test_nothing_is_lost_between_all_of_them(tmp_path: Path) -> None:
-    found = await over_and_over(tmp_path, 3, seed=3)
+    found = await over_and_over(tmp_path, tmp_path / "store.db", 3, seed=3)
     assert all(found[name] > 0 for name in ("chat", "line", "mail", "task", "answers", "calls"))
 
 
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_nothing_is_lost_with_the_books_on_a_server(tmp_path: Path, stored: Place) -> None:
+    found = await over_and_over(tmp_path, stored, 1, seed=5)
+    assert all(found[name] > 0 for name in ("chat", "line", "mail", "task", "answers"))
+
+
 @pytest.mark.soak
-async def test_nothing_is_lost_over_200_kills(tmp_path: Path) -> None:
-    print(await over_and_over(tmp_path, 200, seed=17))
+async def test_nothing_is_lost_over_200_kills(tmp_path: Path, stored: Place) -> None:
+    print(await over_and_over(tmp_path, stored, 200, seed=17))
