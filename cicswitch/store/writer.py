@@ -36,6 +36,7 @@ from cicswitch.calls.events import (
     AlertRaised,
     CallbackAccepted,
     LegDigit,
+    NumberBlocked,
     SwitchStarted,
     SwitchStopped,
 )
@@ -61,7 +62,9 @@ MAX_TRACES = 20_000
 MAX_CHAT = 10_000
 MAX_BATCH = 20_000
 
-_decode_pending: Final = msgspec.json.Decoder(CallbackAccepted | ContactAccepted).decode
+_decode_pending: Final = msgspec.json.Decoder(
+    CallbackAccepted | ContactAccepted | NumberBlocked
+).decode
 
 
 class StoreWriter:
@@ -85,6 +88,8 @@ class StoreWriter:
         self.recovered = 0
         self.callbacks: list[CallbackAccepted] = []
         """Who was to be called back when the switch stopped; filled by `open`."""
+        self.blocked: list[NumberBlocked] = []
+        """Who is not to be called; filled by `open`."""
         self.contacts: list[tuple[ContactAccepted, ConversationRecord]] = []
         """Contacts in writing that were not over when it stopped."""
         self.outbox: list[OutboxRecord] = []
@@ -321,11 +326,14 @@ class StoreWriter:
 
     def _take_up(self, db: Reader) -> None:
         """What is not done, of the run before."""
-        self.callbacks, self.contacts = [], []
+        self.callbacks, self.contacts, self.blocked = [], [], []
         for (data,) in db.execute(tables.PENDING):
             event = _decode_pending(data)
             if isinstance(event, CallbackAccepted):
                 self.callbacks.append(event)
+                continue
+            if isinstance(event, NumberBlocked):
+                self.blocked.append(event)
                 continue
             found = contacts.conversation(db, event.conversation)
             if found is None:

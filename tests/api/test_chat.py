@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from cicswitch.client import (
     NotFoundProblem,
     TooOftenProblem,
 )
+from cicswitch.runtime.place import Place
 from cicswitch.store import chat as kept
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.journal import batches
+from cicswitch.store.reader import reading
 from tests.api.served import EXTRA, Served, problem, served
 from tests.store.test_degraded import locked
 
@@ -118,12 +119,14 @@ async def test_messages_reach_those_concerned_at_once_and_nobody_else(tmp_path: 
             with pytest.raises(NotFoundProblem):
                 await lee.send_chat(to, "x", "lee-00002")
         await api.switch.store.committed()
-        with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as db:
-            journal = "".join(data for (data,) in db.execute("SELECT data FROM journal"))
+        with reading(api.switch.place) as db:
+            journal = "".join(batches(db))
         assert "private" not in journal
 
 
-async def test_unread_is_counted_and_all_of_it_outlives_a_restart(tmp_path: Path) -> None:
+async def test_unread_is_counted_and_all_of_it_outlives_a_restart(
+    tmp_path: Path, stored: Place
+) -> None:
     async with (
         served(tmp_path, extra=MORE) as api,
         client(api, "agent") as lee,
@@ -213,5 +216,5 @@ async def test_what_is_old_is_forgotten_and_no_number_is_given_twice(tmp_path: P
     async with served(tmp_path, extra=MORE, people=False) as api, client(api, "supervisor") as boss:
         assert [each.seq for each in (await boss.chat_messages()).items] == [3, 4]
         assert (await boss.send_chat("account:agent", "new", "boss-0001")).seq == 5
-        with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
+        with reading(api.switch.place) as db:
             assert kept.by_id(db, "supervisor", "s1") is None

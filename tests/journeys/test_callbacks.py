@@ -16,6 +16,8 @@ from cicswitch.acd import events as acd_events
 from cicswitch.api.handlers import handlers_of
 from cicswitch.calls import events as ev
 from cicswitch.core.errors import Conflict, NotFound
+from cicswitch.runtime.place import Place
+from cicswitch.store.reader import reading
 from tests.operation import test_keys as keys
 from tests.operation.test_daemon import configure, running
 from tests.operation.test_keys import Parties, parties
@@ -100,7 +102,7 @@ async def connect(p: Parties, user: str = CUSTOMER) -> Any:
 
 
 def pending(p: Parties) -> list[str]:
-    with contextlib.closing(sqlite3.connect(p.c.folder / "store.db")) as db:
+    with reading(p.c.switch.place) as db:
         return [name for (name,) in db.execute("SELECT interaction FROM pending")]
 
 
@@ -274,7 +276,9 @@ async def test_what_cannot_be_stored_is_not_promised(tmp_path: Path) -> None:
         assert pending(p) == []
 
 
-async def test_a_stop_in_order_keeps_the_promise_and_its_place(tmp_path: Path) -> None:
+async def test_a_stop_in_order_keeps_the_promise_and_its_place(
+    tmp_path: Path, stored: Place
+) -> None:
     async with busy(tmp_path) as p:
         name = await ask(p)
         entry = p.c.switch.engine.interactions[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +14,8 @@ from cicswitch.acd import events as acd_events
 from cicswitch.cli import app
 from cicswitch.records.journal import decode_batch
 from cicswitch.records.replay import replay
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.journal import batches
+from cicswitch.store.reader import reading
 from tests.operation import test_keys as keys
 from tests.operation.test_keys import parties, queued
 from tests.support.wire import header
@@ -68,9 +68,8 @@ async def test_a_queue_closes_by_its_hours_and_after_a_reload(
         await p.c.event(acd_events.QueueOpened, queue="q")
         visits = await p.c.rows("queue_visit")
         assert {"refused-closed"} <= {visit["outcome"] for visit in visits}
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
-        rows = db.execute("SELECT data FROM journal ORDER BY seq").fetchall()
-    (run,) = replay(event for (data,) in rows for event in decode_batch(data))
+    with reading(p.c.switch.place) as db:
+        (run,) = replay(event for data in batches(db) for event in decode_batch(data))
     assert run.same, run
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import wave
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from cicswitch.config import check
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.journal import decode_batch
 from cicswitch.records.replay import replay
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.journal import batches
+from cicswitch.store.reader import reading
 from tests.operation.test_keys import Parties, parties, queued
 from tests.support.center import center
 from tests.support.phone import phone
@@ -151,9 +151,8 @@ async def test_an_agent_is_told_who_it_is_and_silence_takes_him(tmp_path: Path) 
         # ring_s = 1 is over: the offer has not timed out.
         outcomes = [e.outcome for e in p.c.events if isinstance(e, acd_events.ReservationEnded)]
         assert outcomes == ["accepted"]
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
-        rows = db.execute("SELECT data FROM journal ORDER BY seq").fetchall()
-    (run,) = replay(event for (data,) in rows for event in decode_batch(data))
+    with reading(p.c.switch.place) as db:
+        (run,) = replay(event for data in batches(db) for event in decode_batch(data))
     assert run.same, run
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from cicswitch.core.errors import CommandError, NotFound
 from cicswitch.records.journal import decode_batch
 from cicswitch.records.replay import replay
 from cicswitch.runtime.policy import Asked, Free, Policy
-from cicswitch.store.sqlite import connect_reader
+from cicswitch.store.journal import batches
+from cicswitch.store.reader import reading
 from cicswitch.switch.waiting import sentence
 from tests.operation import test_keys as keys
 from tests.operation.test_keys import parties, queued
@@ -210,9 +210,8 @@ agents = ["b"]
         p.far.reply(await p.far.expect("INVITE sip:7002@"), "200 OK", body=p.far.sdp("0"))
         await p.c.event(ev.Bridged)
         p.c.command(acd.Pause("b", "meal"))
-    with contextlib.closing(connect_reader(tmp_path / "store.db")) as db:
-        rows = db.execute("SELECT data FROM journal ORDER BY seq").fetchall()
-    (run,) = replay(event for (data,) in rows for event in decode_batch(data))
+    with reading(p.c.switch.place) as db:
+        (run,) = replay(event for data in batches(db) for event in decode_batch(data))
     assert run.same, run
     assert run.tail == 0
     assert run.commands >= 10

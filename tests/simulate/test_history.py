@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec.structs import astuple
 from typer.testing import CliRunner
 
 from cicswitch.acd.commands import Enqueue
 from cicswitch.acd.events import Commanded
+from cicswitch.calls.events import SwitchStarted
 from cicswitch.cli import app
 from cicswitch.config import load
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit, Row
-from cicswitch.simulate.history import models, read_day, remaining_patience, survival
+from cicswitch.runtime.place import Place, text_of
+from cicswitch.simulate.history import durations, models, read_day, remaining_patience, survival
 from cicswitch.simulate.history import recorded as recorded_figures
 from cicswitch.simulate.results import compare, simulate
 from cicswitch.simulate.run import Simulation
-from cicswitch.store.sqlite import SqliteStore
-from cicswitch.store.tables import TABLES
+from cicswitch.store.make import make_store
+from cicswitch.terminal.simulation import source
 
 DAY = datetime(2026, 5, 4, tzinfo=UTC)
 NINE = DAY.timestamp() + 9 * 3600
@@ -82,18 +81,18 @@ def recorded(calls: int = 30) -> list[Row]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    fill(tmp_path, tmp_path / "store.db")
+    return tmp_path
+
+
+def fill(tmp_path: Path, place: Place) -> None:
     (tmp_path / "one.toml").write_text(ONE)
     (tmp_path / "two.toml").write_text(TWO)
     (tmp_path / "plan.toml").write_text(PLAN)
-    store = SqliteStore(tmp_path / "store.db")
+    store = make_store(place)
     store.open(NINE, "test")
+    store.append(SwitchStarted(NINE, "test"), recorded())
     store.close(NINE, "stopped")
-    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as db:
-        for row in recorded():
-            marks = ", ".join("?" * len(row.__struct_fields__))
-            db.execute(f"INSERT INTO {TABLES[type(row)]} VALUES ({marks})", astuple(row))
-        db.commit()
-    return tmp_path
 
 
 def test_a_day_has_its_arrivals_handle_times_and_hours_of_work(folder: Path) -> None:
@@ -121,16 +120,23 @@ def test_what_was_seen_is_run_again_as_it_was(folder: Path) -> None:
 
 
 def test_contacts_keep_the_skills_and_the_priority_that_the_dialplan_gave_them(
-    folder: Path,
+    tmp_path: Path, place: Place
 ) -> None:
-    store = SqliteStore(folder / "store.db")
+    fill(tmp_path, place)
+    store = make_store(place)
     store.open(NINE, "test")
     enqueue = Enqueue(
         interaction="call-0", queue="support", skills={"ko": 30}, require="not vip", priority=3
     )
     store.append(Commanded(NINE, enqueue))
     store.close(NINE, "stopped")
-    first, others = read_day(folder / "store.db", DAY).streams(["support"], 1)
+    day = read_day(source(text_of(place)), DAY)
+    assert day.visits[1][1:] == ("support", 32500.0, "abandoned", 40.0, "voice")
+    assert day.shares["call-0"] == (130.0, 20.0)
+    assert day.shifts["kim"][0].begin == 32300.0
+    assert day.alerts
+    assert set(durations(source(text_of(place)), "support")) == {130.0}
+    first, others = day.streams(["support"], 1)
     assert (first.times, len(others.times)) == ((32400.0,), 29)
     assert (first.skills, first.require, first.priority) == ({"ko": 30}, "not vip", 3)
     assert (others.skills, others.require, others.priority) == ({}, "", 0)

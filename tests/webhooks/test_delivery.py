@@ -20,6 +20,8 @@ from cicswitch.acd import commands as acd
 from cicswitch.acd.events import AgentChanged
 from cicswitch.client import UnknownEvent
 from cicswitch.records.journal import KINDS
+from cicswitch.runtime.place import Place as StorePlace
+from cicswitch.store.make import make_store
 from cicswitch.store.sqlite import SqliteDatabase
 from cicswitch.webhooks import Webhooks
 from cicswitch.webhooks.place import Place, Saved, load, save
@@ -446,28 +448,29 @@ def test_a_place_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     assert load(file) is None
 
 
-def test_pages_are_the_journal_whatever_their_borders(tmp_path: Path) -> None:
-    db = sqlite3.connect(tmp_path / "j.db")
-    db.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, at REAL, data TEXT)")
-    made = []
+def test_pages_are_the_journal_whatever_their_borders(place: StorePlace) -> None:
+    database = make_store(place).database
+    db, made = database.open(), []
+    insert = "INSERT INTO journal (seq, at, events, starts, data) VALUES (?, 5.0, 1, FALSE, ?)"
     for row, count in enumerate((3, 0, 120, 1, 49, 50, 51, 2), start=1):
         events = [
             {"type": "AgentChanged" if n % 2 else "Commanded", "at": 5.0, "n": f"{row}.{n}"}
             for n in range(count)
         ]
-        db.execute("INSERT INTO journal VALUES (?, 5.0, ?)", (row, msgspec.json.encode(events)))
+        db.execute(insert, (row, msgspec.json.encode(events).decode()))
         made += [event["n"] for event in events if event["type"] == "AgentChanged"]
-    db.commit()
-    db.close()
-    reader, place, seen = JournalReader(tmp_path / "j.db"), Place(0), []
+    database.close()
+    reader, at, seen = JournalReader(place), Place(0), []
+    assert (reader.last(), reader.journal()) == (8, f"{5000:x}")
     while True:
-        page = reader.page(place, Wanted())
+        page = reader.page(at, Wanted())
         assert len(page.events) <= 50
-        assert page.after > place
+        assert page.after > at
         seen += [msgspec.json.decode(event.text)["n"] for event in page.events]
-        place = page.after
+        at = page.after
         if page.end:
             break
     assert seen == made
-    assert reader.page(place, Wanted()).events == []
+    assert reader.page(at, Wanted()).events == []
+    assert reader.page(Place(0), Wanted(queues=("none",))).events == []
     reader.close()
