@@ -10,6 +10,7 @@ import msgspec
 from cicswitch.contacts.messages import Attachment, Message
 from cicswitch.ports import Reader
 from cicswitch.records.rows import ConversationRecord, FaxRecord, OutboxDone, OutboxRecord, columns
+from cicswitch.store.sql import shortened
 
 __all__ = [
     "INDEXES",
@@ -185,11 +186,12 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 def known(db: Reader, channel: str, external: str) -> tuple[str, str, int] | None:
     """The message that a medium knows by this: its id, its conversation, its number there."""
-    row = db.execute(
-        "SELECT id, conversation, seq FROM message WHERE channel = ? AND external = ?",
-        (channel, external),
-    ).fetchone()
-    return None if row is None else (row[0], row[1], row[2])
+    query = "SELECT id, conversation, seq FROM message WHERE channel = ? AND external = ?"
+    for name in {external, shortened(external)}:  # as it may be where it was too long for an index
+        row = db.execute(query, (channel, name)).fetchone()
+        if row is not None:
+            return row[0], row[1], row[2]
+    return None
 
 
 def attachment(db: Reader, conversation: str, digest: str) -> Attachment | None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from cicswitch.core.errors import ResourceError
 from cicswitch.ports import Reader
 from cicswitch.runtime.place import Postgres
 from cicswitch.store.asking import CONNECT_S, ERRORS, Answer, refused, settings
@@ -50,7 +51,12 @@ class ReaderPool:
         self._thread = threading.Thread(target=self._serve, name="store-readers", daemon=True)
         self._thread.start()
         self._closed = False
-        self._pool = self.run(self._made())
+        self._pool: Any = None
+        try:
+            self._pool = self.run(self._made())
+        except ResourceError:
+            self.close()
+            raise
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -99,6 +105,8 @@ class ReaderPool:
         self._thread.join(timeout=CONNECT_S)
 
     async def _ended(self) -> None:
+        if self._pool is None:
+            return
         try:
             await asyncio.wait_for(self._pool.close(), CONNECT_S)
         except TimeoutError:

@@ -1,8 +1,8 @@
 """What PostgreSQL does not take, put right: whatever came from the network, a batch can be written.
 
-A NUL becomes `�`; half a surrogate too; a number too large becomes the largest; a text is cut where
-it is too long for an index. Of a column that holds something of another type, what that is as its
-own.
+A NUL becomes `�`; half a surrogate too; a number too large becomes the largest; a text is shortened
+where it is too long for an index. Of a column that holds something of another type, what that is as
+its own.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from cicswitch.store.database import Batch
 from cicswitch.store.postgres_schema import column_types
+from cicswitch.store.sql import shortened
 from cicswitch.store.tables import INDEXES, TABLES
 
 __all__ = ["clean", "row_of", "without_nul"]
 
 _LARGEST: Final = 2**63 - 1
-_LONGEST: Final = 1000
-"""Bytes of a text in an index: two of these and what else is in it fit in 2,700."""
 _ESCAPED: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -43,9 +42,8 @@ def _fit(value: Any, kind: type, short: bool) -> Any:
     if value is None or (type(value) is kind and kind in (bool, bytes)):
         return value
     if kind is str:
-        text = without_nul(str(value).replace("\0", "�"))
-        data = text.encode("utf-8", "replace")
-        return data[:_LONGEST].decode("utf-8", "ignore") if short else data.decode()
+        text = without_nul(str(value).replace("\0", "�")).encode("utf-8", "replace").decode()
+        return shortened(text) if short else text
     if kind is bytes:
         return bytes(value)
     try:

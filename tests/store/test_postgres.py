@@ -330,17 +330,21 @@ def test_a_text_that_the_server_does_not_take_holds_up_nothing(database: Postgre
         store.append(InteractionStarted(2.0, caller[:3], "voice", "pbx", caller, "5000"))
         store.append(InteractionEnded(3.0, caller[:3], "normal"))
     file = '[{"digest":"d","name":"a\\u0000b","media_type":"t/t","size":1}]'
-    message = MessageRecord("m1", "c1", 1, "i1", 2.0, "customer", "\0", file, "web", "\ud800")
-    store.append(SwitchStarted(4.0, "1"), [message])
+    message = MessageRecord("m1", "c1", 1, "i1", 2.0, "customer", "\0", file, "web", long)
+    other = MessageRecord("m2", "c1", 2, "i1", 2.0, "customer", "2", "", "\ud800", long + "2")
+    store.append(SwitchStarted(4.0, "1"), [message, other])
     store.close(5.0, "stopped")
     assert store.lost == 0
     with reading(database) as db:
         callers = [row.caller for row in read_rows(db, InteractionRecord)]
         assert callers[0] == "a�b"
-        assert long.startswith(callers[1])
-        assert len(callers[1]) > 300
+        assert long.startswith(callers[1].partition("…")[0])
+        assert 300 < len(callers[1]) < 500
         assert callers[2] == "fine"
         assert contacts.messages(db, "c1")[0].text == "�"
+        assert contacts.known(db, "web", long) == ("m1", "c1", 1)
+        assert contacts.known(db, "?", long + "2") == ("m2", "c1", 2)
+        assert contacts.known(db, "web", long + "2") is None
         found = contacts.attachment(db, "c1", "d")
         assert found is not None
         assert found.name == "a�b"
