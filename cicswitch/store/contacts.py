@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -82,6 +83,7 @@ _attachments: Final = msgspec.json.Decoder(tuple[Attachment, ...]).decode
 _MOST_ROWS: Final = 1000
 
 
+@cache
 def put(kind: type) -> str:
     """What writes a row of which the last counts; empty: it is of another kind."""
     if kind is OutboxDone:

@@ -152,6 +152,26 @@ async def test_what_is_past_the_bound_is_lost_loudly(
     assert [line["lost"] for line in logs if line["event"] == "traces_lost"] == [2]
 
 
+async def test_what_has_gathered_is_written_in_pieces_and_who_waits_waits_for_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BATCH", 10)
+    path = tmp_path / "store.db"
+    with watched(path) as w:
+        await w.store.committed()
+        with locked(path):
+            for number in range(20):
+                for event in call(number, 2.0 + number):
+                    w.store.append(event)
+            await w.next_state()
+            waiting = asyncio.create_task(w.store.committed())
+        await asyncio.wait_for(waiting, 10)
+        assert w.store.pending == 0
+        assert count(path, "journal") == 1 + 4
+        assert count(path, "interaction") == 20
+        assert w.store.committed_events == 41
+
+
 async def test_what_cannot_be_written_at_the_end_is_said(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     one = Watched(path)
