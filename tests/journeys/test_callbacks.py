@@ -399,7 +399,7 @@ async def test_somebody_is_called_whom_another_system_names(tmp_path: Path) -> N
         assert "sip:0215880000@" in invite
         # The attempt was on disk before the first packet of it.
         await p.c.rows("interaction")
-        with contextlib.closing(sqlite3.connect(p.c.folder / "store.db")) as db:
+        with reading(p.c.switch.place) as db:
             ((data,),) = db.execute("SELECT data FROM pending").fetchall()
         assert '"attempts":1' in data
         p.near.reply(invite, "200 OK", body=p.near.sdp("0"))
