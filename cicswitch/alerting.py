@@ -121,6 +121,8 @@ class Alerting:
         if queue is None:
             return None
         match rule.figure:
+            case "overdue":
+                return float(switch.conductor.aside.count(subject)[1])
             case "waiting":
                 return float(queue.waiting)
             case "longest_wait_s":

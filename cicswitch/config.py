@@ -399,6 +399,8 @@ class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     preview_prompt: str = ""
     preview_say: str = ""
     segments: dict[str, int] = {}
+    due_s: Seconds = 0.0
+    due_priority: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class Codes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -492,6 +494,7 @@ class AlertConfig(Struct, frozen=True, forbid_unknown_fields=True):
         "abandonment",
         "agents_available",
         "agents_signed_in",
+        "overdue",
         "trunk_down",
         "disk_free_mb",
         "degraded",

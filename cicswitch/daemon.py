@@ -295,6 +295,8 @@ class Switch:
         self.conductor.pump()
         self.conductor.callbacks.restore(self.store.callbacks, self.store.blocked)
         self.conductor.contacts.restore(self.store.contacts)
+        self.conductor.drafts.restore(self.store.drafts)
+        self.store.drafts = []
         self.conductor.outbox.restore(self.store.outbox)
         self.store.callbacks, self.store.contacts, self.store.outbox = [], [], []
         lacking = missing_for_fax() if self.conductor.faxes.channels else ""

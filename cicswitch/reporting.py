@@ -27,7 +27,13 @@ from cicswitch.records.report import (
     agent_figures,
     queue_figures,
 )
-from cicswitch.records.rows import AgentSegment, HandledRecord, InteractionRecord, QueueVisit
+from cicswitch.records.rows import (
+    AgentSegment,
+    AnswerRecord,
+    HandledRecord,
+    InteractionRecord,
+    QueueVisit,
+)
 from cicswitch.runtime.place import Place, place_of
 from cicswitch.store.reader import read_rows, reading
 
@@ -97,11 +103,18 @@ def gather(
         segments: list[AgentSegment] = read_rows(
             db, AgentSegment, "ended_at > ? AND started_at < ?", (begin, end)
         )
+        answers: list[AnswerRecord] = read_rows(
+            db, AnswerRecord, "answered_at >= ? AND answered_at < ?", (begin, end)
+        )
         outcomes = _outcomes(db, begin, end)
         of_customers = _segments(db, begin) if by == "segment" else None
 
-    def queues(visits: list[QueueVisit], handled: list[HandledRecord]) -> list[QueueFigures]:
-        return queue_figures(visits, handled, limits, variant=variant, segments=of_customers)
+    def queues(
+        visits: list[QueueVisit], handled: list[HandledRecord], answers: list[AnswerRecord]
+    ) -> list[QueueFigures]:
+        return queue_figures(
+            visits, handled, limits, variant=variant, segments=of_customers, answers=answers
+        )
 
     intervals = []
     at = begin
@@ -109,12 +122,13 @@ def gather(
         until = min(end, at + interval_s)
         seen = [row for row in visits if at <= row.ended_at < until]
         done = [row for row in handled if at <= row.ended_at < until]
+        said = [row for row in answers if at <= row.answered_at < until]
         spent = [row for row in segments if row.ended_at > at and row.started_at < until]
         intervals.append(
             Interval(
                 begin=at,
                 end=until,
-                queues=queues(seen, done),
+                queues=queues(seen, done, said),
                 agents=agent_figures(spent, done, seen, (at, until)),
             )
         )
@@ -126,9 +140,12 @@ def gather(
         service_level=variant,
         formulas={
             key: shown[key]
-            for key in ("service_level", "offered", "asa_s", "aht_s", "abandon_rate", "occupancy")
+            for key in (
+                *("service_level", "offered", "asa_s", "aht_s", "abandon_rate", "occupancy"),
+                *("reply_level", "reply_s"),
+            )
         },
-        queues=queues(visits, handled),
+        queues=queues(visits, handled, answers),
         by=by,
         agents=agent_figures(segments, handled, visits, (begin, end)),
         interactions=outcomes,

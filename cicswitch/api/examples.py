@@ -10,6 +10,7 @@ from cicswitch.api.paging import Page
 from cicswitch.api.resources import accounts as a
 from cicswitch.api.resources import agents as g
 from cicswitch.api.resources import alerts as z
+from cicswitch.api.resources import aside, oidc
 from cicswitch.api.resources import callbacks as b
 from cicswitch.api.resources import calls as c
 from cicswitch.api.resources import chat as x
@@ -17,12 +18,12 @@ from cicswitch.api.resources import configuration as f
 from cicswitch.api.resources import conversations as conv
 from cicswitch.api.resources import customers as v
 from cicswitch.api.resources import documents as d
+from cicswitch.api.resources import drafts as dr
 from cicswitch.api.resources import faxes as fx
 from cicswitch.api.resources import interactions as i
 from cicswitch.api.resources import me as m
 from cicswitch.api.resources import messages as n
 from cicswitch.api.resources import notes as o
-from cicswitch.api.resources import oidc
 from cicswitch.api.resources import prompts as y
 from cicswitch.api.resources import queues as q
 from cicswitch.api.resources import recordings as w
@@ -194,6 +195,10 @@ _EXAMPLES: dict[Any, Any] = {
         name="contract.pdf",
         media_type="application/pdf",
         size=48211,
+    ),
+    dr.Drafting: dr.Drafting(text="Good day, I am"),
+    dr.DraftView: dr.DraftView(
+        conversation=_CONVERSATION, text="Good day, I am", agent="kim", account="kim", at=_AT
     ),
     conv.Reading: conv.Reading(seq=3),
     conv.TaskBody: conv.TaskBody(
@@ -389,6 +394,8 @@ _EXAMPLES: dict[Any, Any] = {
     k.Announcement: k.Announcement("recorded-line", "customer"),
     i.MoveTo: i.MoveTo("korean"),
     i.Priority: i.Priority(50),
+    aside.Snoozing: aside.Snoozing(preset="tomorrow"),
+    aside.DueDate: aside.DueDate(_AT + 3600),
     i.Placed: i.Placed(_CALL, "korean", 1),
     i.ExplainedInteraction: i.ExplainedInteraction(
         [f"{_CALL} waits in support."],

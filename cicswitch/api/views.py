@@ -101,7 +101,7 @@ def _written(contact: Contact, found: Interaction | None) -> InteractionView:
         state=found.state.name.lower() if found is not None else stage,
         phase=stage,
         queue=found.queue.name if found is not None else origin.queue,
-        agent=(found.agent if found is not None else "") or contact.agent,
+        agent=(found.agent if found is not None else "") or contact.agent or origin.snoozed_for,
         priority=found.own_priority if found is not None else origin.priority,
         segment=origin.segment,
         caller=origin.customer,
@@ -117,6 +117,9 @@ def _written(contact: Contact, found: Interaction | None) -> InteractionView:
         deadline=_deadline(found) if found is not None else None,
         conversation=origin.conversation,
         subject=origin.subject,
+        due_at=round(origin.due_at, 3) if origin.due_at else None,
+        overdue=origin.overdue,
+        snoozed_until=round(origin.snoozed_until, 3) if origin.snoozed_until else None,
     )
 
 

@@ -12,6 +12,8 @@ from cicswitch.api.shapes.conversations import (
     ChannelTested,
     ChannelView,
     ConversationView,
+    Drafting,
+    DraftView,
     MessageView,
     OutboxView,
     Reading,
@@ -19,7 +21,7 @@ from cicswitch.api.shapes.conversations import (
     TaskTaken,
     Writing,
 )
-from cicswitch.api.shapes.interactions import InteractionView
+from cicswitch.api.shapes.interactions import DueDate, InteractionView, Snoozing
 from cicswitch.client.wire import Wire, part
 
 __all__ = ["ConversationCalls"]
@@ -42,6 +44,27 @@ class ConversationCalls(Wire):
         """End it; the wrap-up begins."""
         path = "/interactions/{interaction}/finish"
         await self.call("POST", path, type(None), tag=tag, interaction=interaction)
+
+    async def snooze(
+        self, interaction: str, until: float | None = None, *, preset: Any = None, tag: Any = None
+    ) -> InteractionView:
+        """Put it aside until a time, or by a preset: `hour`, `tomorrow`."""
+        path, body = "/interactions/{interaction}/snooze", Snoozing(until=until, preset=preset)
+        answer = InteractionView
+        return await self.call("POST", path, answer, body=body, tag=tag, interaction=interaction)
+
+    async def wake(self, interaction: str, *, tag: Any = None) -> InteractionView:
+        """Have one back now that was put aside."""
+        path = "/interactions/{interaction}/wake"
+        return await self.call("POST", path, InteractionView, tag=tag, interaction=interaction)
+
+    async def set_due(
+        self, interaction: str, due_at: float | None = None, *, tag: Any = None
+    ) -> InteractionView:
+        """Say until when it is to be answered; None: as its queue says."""
+        path, body = "/interactions/{interaction}/due", DueDate(due_at)
+        answer = InteractionView
+        return await self.call("POST", path, answer, body=body, tag=tag, interaction=interaction)
 
     def conversations(
         self, *, customer: str = "", agent: str = "", channel: str = ""
@@ -93,6 +116,19 @@ class ConversationCalls(Wire):
         """The texts of the configuration that are at hand for it, with their fields filled in."""
         path = "/conversations/{conversation}/answers"
         return (await self.call("GET", path, Answers, conversation=conversation)).items
+
+    async def draft(self, conversation: str) -> DraftView:
+        """The answer that is being written."""
+        path = "/conversations/{conversation}/draft"
+        return await self.call("GET", path, DraftView, conversation=conversation)
+
+    async def keep_draft(
+        self, conversation: str, text: str, *, subject: str = "", tag: Any = None
+    ) -> DraftView:
+        """Keep an answer so far; empty, it is thrown away."""
+        path, body = "/conversations/{conversation}/draft", Drafting(text=text, subject=subject)
+        answer = DraftView
+        return await self.call("PUT", path, answer, body=body, tag=tag, conversation=conversation)
 
     async def typing(self, conversation: str) -> None:
         """Tell a customer who reads along that he is being written to."""

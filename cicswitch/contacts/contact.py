@@ -27,6 +27,8 @@ class Stage(IntEnum):
     TALKING = 3
     """An agent has it."""
     OVER = 4
+    SNOOZED = 5
+    """It is put aside until a time."""
 
 
 class Contact:
@@ -34,6 +36,7 @@ class Contact:
 
     __slots__ = (
         "asked",
+        "due",
         "entered",
         "idle",
         "leaving",
@@ -59,6 +62,8 @@ class Contact:
         """Runs while the customer is away."""
         self.idle: Timer | None = None
         """Runs while an agent has it and nobody writes."""
+        self.due: Timer | None = None
+        """Runs until it is overdue, or while it is put aside."""
         self.silent = False
         """The ACD counts it as a chat in which nobody says anything."""
         self.asked: EnterQueue | None = None

@@ -6,12 +6,18 @@ from msgspec import Struct
 
 __all__ = [
     "ContactAccepted",
+    "ContactAnswered",
     "ContactAssigned",
     "ContactCalled",
+    "ContactDue",
     "ContactEvent",
     "ContactFreed",
+    "ContactOverdue",
     "ContactPlaced",
+    "ContactSnoozed",
+    "ContactWoken",
     "CustomerTyped",
+    "DraftKept",
     "FaxChanged",
     "MessageDelivered",
     "MessageWritten",
@@ -47,6 +53,23 @@ class ContactAccepted(Struct, frozen=True, tag=True):
     """When the queue lets it go; 0: never."""
     agent: str = ""
     """Who has it."""
+    asked_at: float = 0.0
+    """Since when the customer waits for an answer; 0: he does not."""
+    due_at: float = 0.0
+    """Until when it is to be answered; 0: nobody has said."""
+    due_by: str = ""
+    """Who has said so; empty: its queue."""
+    overdue: bool = False
+    """That time has passed, and this was told."""
+    aside_s: float = 0.0
+    """Open seconds of the queue, since `asked_at`, in which it was put aside."""
+    snoozed_at: float = 0.0
+    snoozed_until: float = 0.0
+    """When it comes back; 0: it is not put aside."""
+    snoozed_for: str = ""
+    """The agent who has put it aside."""
+    again: bool = False
+    """It was answered before, and is back: queues have counted it."""
 
 
 class ContactPlaced(Struct, frozen=True, tag=True):
@@ -81,6 +104,79 @@ class ContactFreed(Struct, frozen=True, tag=True, gc=False):
     interaction: str
     agent: str
     reason: str
+
+
+class ContactSnoozed(Struct, frozen=True, tag=True, gc=False):
+    """It is put aside until a time: `agent` gets it back then."""
+
+    at: float
+    interaction: str
+    conversation: str
+    queue: str
+    agent: str
+    until: float
+    by: str
+
+
+class ContactWoken(Struct, frozen=True, tag=True, gc=False):
+    """It is back. `reason`: `due`, `customer` (he has written), or who has called it back."""
+
+    at: float
+    interaction: str
+    conversation: str
+    queue: str
+    agent: str
+    reason: str
+
+
+class ContactDue(Struct, frozen=True, tag=True, gc=False):
+    """Since when its customer waits for an answer, and until when he is to have it; 0: neither."""
+
+    at: float
+    interaction: str
+    conversation: str
+    queue: str
+    agent: str
+    asked_at: float
+    due_at: float
+    by: str = ""
+    aside_s: float = 0.0
+
+
+class ContactOverdue(Struct, frozen=True, tag=True, gc=False):
+    """It was to be answered by now."""
+
+    at: float
+    interaction: str
+    conversation: str
+    queue: str
+    agent: str
+    due_at: float
+
+
+class ContactAnswered(Struct, frozen=True, tag=True, gc=False):
+    """Its customer has an answer. `took_s` are seconds in which the queue was open and the contact
+    not put aside."""
+
+    at: float
+    interaction: str
+    conversation: str
+    queue: str
+    agent: str
+    asked_at: float
+    due_at: float
+    took_s: float
+    within: bool
+
+
+class DraftKept(Struct, frozen=True, tag=True, gc=False):
+    """An agent has written so many characters of an answer; 0: he has thrown it away."""
+
+    at: float
+    interaction: str
+    conversation: str
+    agent: str
+    size: int
 
 
 class ContactCalled(Struct, frozen=True, tag=True, gc=False):
@@ -146,9 +242,15 @@ ContactEvent = (
     | ContactPlaced
     | ContactAssigned
     | ContactFreed
+    | ContactSnoozed
+    | ContactWoken
+    | ContactDue
+    | ContactOverdue
+    | ContactAnswered
     | ContactCalled
     | MessageWritten
     | MessageDelivered
     | CustomerTyped
+    | DraftKept
     | FaxChanged
 )

@@ -33,6 +33,7 @@ DAY_MIN = 1440
 _HORIZONS = (1, 8, 40, 400)
 """Days looked ahead for the next change, the next if that is not enough."""
 _MOST_DAYS = 2000
+_MOST_CHANGES = 5000
 _FIRST = date(2020, 1, 1)
 _TIME = r"(\d{1,2}):(\d{2})"
 _INTERVAL = re.compile(rf"{_TIME}\s*-\s*{_TIME}")
@@ -193,6 +194,42 @@ class Schedule:
         if not self._from <= now < self._until:
             self._look(now)
         return self._until if self._until < _date_limit(self._from) else None
+
+    def elapsed(self, begin: float, end: float) -> float:
+        """Seconds of the time between that are open."""
+        at, total = begin, 0.0
+        for _ in range(_MOST_CHANGES):
+            if at >= end:
+                break
+            change = self.next_change(at)
+            until = end if change is None else min(change, end)
+            if self.is_open(at):
+                total += until - at
+            at = until
+        return total
+
+    def after(self, begin: float, seconds: float) -> float | None:
+        """When so many open seconds have passed since `begin`; None: never, as far as is seen."""
+        at, left = begin, seconds
+        for _ in range(_MOST_CHANGES):
+            change = self.next_change(at)
+            if self.is_open(at):
+                if change is None or at + left <= change:
+                    return at + left
+                left -= change - at
+            elif change is None:
+                break
+            at = change
+        return None
+
+    def morning(self, now: float, minute: int = 9 * 60) -> float:
+        """This minute of tomorrow, by the clock on the wall; where that is closed, the opening
+        after it."""
+        at = self._at(datetime.fromtimestamp(now, self.zone).date() + timedelta(days=1), minute)
+        if self.is_open(at):
+            return at
+        opens = self.next_change(at)
+        return at if opens is None else opens
 
     def why(self, now: float) -> str:
         """What opens or closes it at a time, in words."""

@@ -169,6 +169,7 @@ class Alerts:
 QUEUE_FIGURES = (
     *("waiting", "longest_wait_s", "ewt_s", "service_level_now", "service_level_today"),
     *("abandonment", "agents_available", "agents_signed_in"),
+    "overdue",
 )
 """Those of a queue. The others: `trunk_down` of a trunk, `disk_free_mb`, `degraded`, `calls` of
 the switch."""

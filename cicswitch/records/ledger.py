@@ -17,6 +17,7 @@ from cicswitch.records.recordings import Ended, RecordingBook, Started
 from cicswitch.records.rows import (
     AgentSegment,
     AlertRecord,
+    AnswerRecord,
     HandledRecord,
     InteractionRecord,
     LegRecord,
@@ -89,6 +90,11 @@ class Ledger:
             contacts.ContactPlaced: self._contact_placed,
             contacts.ContactAssigned: self._contact_assigned,
             contacts.ContactFreed: self._contact_freed,
+            contacts.ContactSnoozed: self._contact_snoozed,
+            contacts.ContactWoken: self._contact_woken,
+            contacts.ContactDue: self._contact_due,
+            contacts.ContactOverdue: self._contact_overdue,
+            contacts.ContactAnswered: self._contact_answered,
             contacts.MessageWritten: self._written,
             acd.InteractionQueued: self._queued_up,
             acd.QueueRefused: self._refused,
@@ -334,6 +340,70 @@ class Ledger:
             return []
         return self._contact_accepted(msgspec.structs.replace(accepted, agent=agent))
 
+    def _contact_snoozed(self, event: contacts.ContactSnoozed) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(
+            msgspec.structs.replace(
+                accepted,
+                agent="",
+                snoozed_at=event.at,
+                snoozed_until=event.until,
+                snoozed_for=event.agent,
+            )
+        )
+
+    def _contact_woken(self, event: contacts.ContactWoken) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(
+            msgspec.structs.replace(
+                accepted, snoozed_at=0.0, snoozed_until=0.0, snoozed_for="", again=True
+            )
+        )
+
+    def _contact_due(self, event: contacts.ContactDue) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(
+            msgspec.structs.replace(
+                accepted,
+                asked_at=event.asked_at,
+                due_at=event.due_at,
+                due_by=event.by,
+                aside_s=event.aside_s,
+                overdue=False,
+            )
+        )
+
+    def _contact_overdue(self, event: contacts.ContactOverdue) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(msgspec.structs.replace(accepted, overdue=True))
+
+    def _contact_answered(self, event: contacts.ContactAnswered) -> list[Row]:
+        return [
+            AnswerRecord(
+                event.interaction,
+                event.queue,
+                event.agent,
+                event.asked_at,
+                event.at,
+                event.due_at,
+                event.took_s,
+                1 if event.within else 0,
+            )
+        ]
+
+    def _counted(self, interaction: str) -> bool:
+        """Whether queues have counted it: it is back from being put aside."""
+        accepted = self._contacts.get(interaction)
+        return accepted is not None and accepted.again
+
     def _written(self, event: contacts.MessageWritten) -> list[Row]:
         record = self._interactions.get(event.interaction)
         if record is not None and record.answered_at is None and event.author != "customer":
@@ -374,6 +444,9 @@ class Ledger:
             record.wait_s += event.wait_s
         self._connected[event.interaction] = event
         self._recordings.connected(event)
+        if self._counted(event.interaction):
+            accepted = self._contacts[event.interaction]
+            return self._contact_accepted(msgspec.structs.replace(accepted, again=False))
         return [
             QueueVisit(
                 event.interaction,
@@ -395,6 +468,8 @@ class Ledger:
             if record.outcome != "handled":
                 abandoned = event.outcome == "abandoned"
                 record.outcome = "abandoned" if abandoned else "flowed-out"
+        if self._counted(event.interaction):
+            return []
         return [
             QueueVisit(
                 event.interaction, event.queue, queued_at, event.at, event.outcome, event.wait_s
@@ -408,6 +483,8 @@ class Ledger:
         record = self._interactions.get(event.interaction)
         if record is not None:
             record.wait_s += event.wait_s
+        if self._counted(event.interaction):
+            return []
         return [
             QueueVisit(
                 event.interaction, event.queue, queued_at, event.at, event.reason, event.wait_s

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cicswitch.records.rows import AgentSegment, HandledRecord, QueueVisit
+from cicswitch.records.rows import AgentSegment, AnswerRecord, HandledRecord, QueueVisit
 
 __all__ = [
     "FORMULAS",
@@ -35,6 +35,9 @@ FORMULAS = {
     "asa_s": "Σ wait of answered ÷ answered",
     "aht_s": "(talk + hold + ACW) ÷ handled, booked when the ACW ends",
     "abandon_rate": "abandoned ÷ offered",
+    "reply_level": "answers in writing before their due date ÷ answers with one",
+    "reply_s": "Σ time to an answer ÷ answers with a due date, in the queue's hours, without the "
+    "time in which it was put aside",
     "occupancy": "interacting ÷ (interacting + communicating + idle); interacting is talk, hold "
     "and ACW, idle includes alerting",
 }
@@ -63,6 +66,11 @@ class QueueFigures(Struct, kw_only=True):
     hold_s: float | None = None
     acw_s: float | None = None
     abandon_rate: float | None = None
+    replies: int = 0
+    """Answers in writing that had a due date."""
+    replies_within: int = 0
+    reply_level: float | None = None
+    reply_s: float | None = None
 
 
 class AgentFigures(Struct, kw_only=True):
@@ -104,6 +112,7 @@ def queue_figures(
     *,
     variant: ServiceLevel = "answered_or_abandoned",
     segments: Mapping[str, str] | None = None,
+    answers: Iterable[AnswerRecord] = (),
 ) -> list[QueueFigures]:
     """Figures of each queue. `limits`: queue -> (T, short abandon), in seconds; default 20 and 5.
 
@@ -116,10 +125,10 @@ def queue_figures(
     figures: dict[str, QueueFigures] = {}
     waits: defaultdict[str, float] = defaultdict(float)
 
-    def group(row: QueueVisit | HandledRecord) -> str:
+    def group(row: QueueVisit | HandledRecord | AnswerRecord) -> str:
         return row.queue if segments is None else segments.get(row.interaction) or "-"
 
-    def entry(row: QueueVisit | HandledRecord) -> QueueFigures:
+    def entry(row: QueueVisit | HandledRecord | AnswerRecord) -> QueueFigures:
         name = group(row)
         if name not in figures:
             threshold_s = limits.get(row.queue, (20.0, 5.0))[0]
@@ -150,7 +159,15 @@ def queue_figures(
         total[0] += record.talk_s
         total[1] += record.hold_s
         total[2] += record.acw_s
+    took: defaultdict[str, float] = defaultdict(float)
+    for answer in answers:
+        f = entry(answer)
+        f.replies += 1
+        f.replies_within += answer.within
+        took[group(answer)] += answer.took_s
     for queue, f in figures.items():
+        f.reply_level = _ratio(f.replies_within, f.replies)
+        f.reply_s = _ratio(took[queue], f.replies)
         f.service_level = service_level(f, variant)
         f.asa_s = _ratio(waits[queue], f.answered)
         f.abandon_rate = _ratio(f.abandoned, f.offered)

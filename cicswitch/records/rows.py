@@ -4,11 +4,13 @@ LegRecord          a CDR, one a leg
 InteractionRecord  one a contact
 QueueVisit         one for each time that an interaction was offered to a queue
 HandledRecord      an agent's share of an interaction, booked when its after-call work ends
+AnswerRecord       an answer in writing, and whether it came in time
 Pending            what has to outlive a restart, while it has to
 ConversationRecord what a customer and the center write to each other; the last state counts
 MessageRecord      a message of a conversation
 FaxRecord          a fax that came or goes, as it stands
 OutboxRecord       a message that is not delivered yet; OutboxDone: it is, or never will be
+DraftRecord        an answer that is not sent yet; DraftDone: it is, or thrown away
 NoteRecord         what an agent has written down; of several the last counts
 RecordingRecord    a recording or a voicemail message, booked when its file is closed
 AgentSegment       a stretch of an agent's time in one state; they partition the time
@@ -21,7 +23,10 @@ from msgspec import Struct
 __all__ = [
     "AgentSegment",
     "AlertRecord",
+    "AnswerRecord",
     "ConversationRecord",
+    "DraftDone",
+    "DraftRecord",
     "FaxRecord",
     "HandledRecord",
     "InteractionRecord",
@@ -115,6 +120,20 @@ class HandledRecord(Struct, gc=False):
     hold_s: float
     acw_s: float
     code: str
+
+
+class AnswerRecord(Struct, gc=False):
+    """An answer in writing that had a due date. `took_s`: in the queue's hours, without the time
+    in which it was put aside."""
+
+    interaction: str
+    queue: str
+    agent: str
+    asked_at: float
+    answered_at: float
+    due_at: float
+    took_s: float
+    within: int
 
 
 class AgentSegment(Struct, gc=False):
@@ -254,6 +273,23 @@ class OutboxDone(Struct, gc=False):
     message: str
 
 
+class DraftRecord(Struct, gc=False):
+    """What an agent has written of an answer that is not sent."""
+
+    conversation: str
+    agent: str
+    account: str
+    at: float
+    subject: str
+    text: str
+
+
+class DraftDone(Struct, gc=False):
+    """It is sent, or thrown away."""
+
+    conversation: str
+
+
 class AlertRecord(Struct, gc=False):
     """An alert as it stands: `data` is the JSON of its last event."""
 
@@ -267,6 +303,7 @@ Row = (
     | InteractionRecord
     | QueueVisit
     | HandledRecord
+    | AnswerRecord
     | AgentSegment
     | RecordingRecord
     | NoteRecord
@@ -276,6 +313,8 @@ Row = (
     | MessageRecord
     | OutboxRecord
     | OutboxDone
+    | DraftRecord
+    | DraftDone
     | AlertRecord
 )
 

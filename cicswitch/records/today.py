@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from cicswitch.acd import events as acd
+from cicswitch.contacts import events as contacts
 from cicswitch.records.journal import Event
 
 __all__ = ["Today"]
@@ -14,6 +15,7 @@ _DAY_S: Final = 86400
 _COUNTED: Final = frozenset(
     {acd.InteractionConnected, acd.InteractionQueued, acd.InteractionLeft, acd.InteractionMoved}
 )
+_BACK: Final = frozenset({contacts.ContactWoken, contacts.ContactAccepted})
 
 
 class _Queue:
@@ -32,11 +34,19 @@ class Today:
         self.limits: dict[str, tuple[float, float]] = {}
         self._day = -1
         self._queues: defaultdict[str, _Queue] = defaultdict(_Queue)
+        self._again: set[str] = set()
+        """Interactions that are back from being put aside: they were counted."""
 
     def feed(self, event: Event) -> None:
         """Take an event into account."""
         kind = type(event)
         if kind not in _COUNTED:
+            if kind in _BACK:
+                self._back(event)
+            return
+        if self._again and getattr(event, "interaction", "") in self._again:
+            if kind is acd.InteractionConnected or kind is acd.InteractionLeft:
+                self._again.discard(getattr(event, "interaction", ""))
             return
         if kind is acd.InteractionConnected:
             assert isinstance(event, acd.InteractionConnected)
@@ -58,6 +68,12 @@ class Today:
                 entry.short += event.wait_s < self.limits.get(event.queue, (20.0, 5.0))[1]
             else:
                 entry.flowed_out += 1
+
+    def _back(self, event: Event) -> None:
+        if isinstance(event, contacts.ContactWoken) or (
+            isinstance(event, contacts.ContactAccepted) and event.again
+        ):
+            self._again.add(event.interaction)
 
     def _entry(self, at: float, queue: str) -> _Queue:
         day = int(at // _DAY_S)

@@ -10,7 +10,15 @@ import msgspec
 
 from cicswitch.contacts.messages import Attachment, Message
 from cicswitch.ports import Reader
-from cicswitch.records.rows import ConversationRecord, FaxRecord, OutboxDone, OutboxRecord, columns
+from cicswitch.records.rows import (
+    ConversationRecord,
+    DraftDone,
+    DraftRecord,
+    FaxRecord,
+    OutboxDone,
+    OutboxRecord,
+    columns,
+)
 from cicswitch.store.sql import shortened
 
 __all__ = [
@@ -22,6 +30,7 @@ __all__ = [
     "by_token",
     "conversation",
     "conversations",
+    "drafts",
     "fax",
     "faxes",
     "known",
@@ -33,11 +42,13 @@ __all__ = [
 
 KEYED: Final[dict[type, str]] = {
     ConversationRecord: "id",
+    DraftRecord: "conversation",
     FaxRecord: "id",
     OutboxRecord: "message",
 }
 _NAMES: Final[dict[type, str]] = {
     ConversationRecord: "conversation",
+    DraftRecord: "draft",
     FaxRecord: "fax",
     OutboxRecord: "outbox",
 }
@@ -55,6 +66,7 @@ INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS message_external ON message (channel, external)"
     " WHERE external != ''",
     "CREATE UNIQUE INDEX IF NOT EXISTS outbox_message ON outbox (message)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS draft_conversation ON draft (conversation)",
     "CREATE UNIQUE INDEX IF NOT EXISTS fax_id ON fax (id)",
     "CREATE INDEX IF NOT EXISTS fax_at ON fax (at)",
     "CREATE INDEX IF NOT EXISTS fax_conversation ON fax (conversation)",
@@ -88,6 +100,8 @@ def put(kind: type) -> str:
     """What writes a row of which the last counts; empty: it is of another kind."""
     if kind is OutboxDone:
         return "DELETE FROM outbox WHERE message = ?"
+    if kind is DraftDone:
+        return "DELETE FROM draft WHERE conversation = ?"
     if kind not in KEYED:
         return ""
     key = KEYED[kind]
@@ -227,6 +241,12 @@ def outbox(db: Reader) -> list[OutboxRecord]:
     for record in records:
         record.dead = bool(record.dead)  # SQLite has none of these, and compiled code insists
     return records
+
+
+def drafts(db: Reader) -> list[DraftRecord]:
+    """Answers that were not sent yet."""
+    found = db.execute(f"SELECT {columns(DraftRecord)} FROM draft")
+    return [DraftRecord(*row) for row in found]
 
 
 def message(db: Reader, name: str) -> Message | None:

@@ -6,7 +6,9 @@ from typing import Final
 
 from cicswitch.records.rows import (
     AgentSegment,
+    AnswerRecord,
     ConversationRecord,
+    DraftRecord,
     FaxRecord,
     HandledRecord,
     InteractionRecord,
@@ -26,6 +28,7 @@ TABLES: Final[dict[type, str]] = {
     InteractionRecord: "interaction",
     QueueVisit: "queue_visit",
     HandledRecord: "handled",
+    AnswerRecord: "answer",
     AgentSegment: "agent_segment",
     RecordingRecord: "recording",
     NoteRecord: "note",
@@ -33,6 +36,7 @@ TABLES: Final[dict[type, str]] = {
     ConversationRecord: "conversation",
     FaxRecord: "fax",
     OutboxRecord: "outbox",
+    DraftRecord: "draft",
 }
 
 INDEXES: Final = (
@@ -40,6 +44,7 @@ INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS interaction_ended ON interaction (ended_at)",
     "CREATE INDEX IF NOT EXISTS queue_visit_ended ON queue_visit (ended_at)",
     "CREATE INDEX IF NOT EXISTS handled_ended ON handled (ended_at)",
+    "CREATE INDEX IF NOT EXISTS answer_answered ON answer (answered_at)",
     "CREATE INDEX IF NOT EXISTS agent_segment_ended ON agent_segment (ended_at)",
     *recordings.INDEXES,
     *history.INDEXES,

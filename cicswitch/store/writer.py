@@ -47,7 +47,7 @@ from cicswitch.ports import Reader
 from cicswitch.records.alerts import ENDED
 from cicswitch.records.journal import Event, Kept, decode_batch, encode_batch
 from cicswitch.records.ledger import Ledger
-from cicswitch.records.rows import ConversationRecord, OutboxRecord, Row
+from cicswitch.records.rows import ConversationRecord, DraftRecord, OutboxRecord, Row
 from cicswitch.store import chat, contacts, tables, traces
 from cicswitch.store.database import Batch, Database, Entry, Rows
 from cicswitch.store.journal import batches
@@ -94,6 +94,8 @@ class StoreWriter:
         """Contacts in writing that were not over when it stopped."""
         self.outbox: list[OutboxRecord] = []
         """What was not delivered yet."""
+        self.drafts: list[DraftRecord] = []
+        """Answers that were not sent yet."""
         self.alerts: list[AlertRaised | AlertAcknowledged | AlertCleared] = []
         """Alerts that were open then, and the last that had ended; filled by `open`."""
         self._commit_s = commit_ms / 1000
@@ -341,6 +343,7 @@ class StoreWriter:
                 continue
             self.contacts.append((event, found))
         self.outbox = contacts.outbox(db)
+        self.drafts = contacts.drafts(db)
 
     def _recover(self, db: Reader) -> int:
         """Close what was open when the switch died: the books end at its last event."""

@@ -24,6 +24,7 @@ from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.parties import Role
 from cicswitch.calls.reason import Reason
 from cicswitch.config import Config, QueueConfig
+from cicswitch.contacts import events as ce
 from cicswitch.contacts.contact import Contact
 from cicswitch.core.errors import CommandError
 from cicswitch.core.ids import Names
@@ -35,11 +36,13 @@ from cicswitch.records.journal import Event, Kept
 from cicswitch.records.rows import Row
 from cicswitch.runtime.policy import Policy, find
 from cicswitch.segments import Segments
+from cicswitch.switch.aside import Aside
 from cicswitch.switch.callbacks import Callbacks
 from cicswitch.switch.consulting import Consulting
 from cicswitch.switch.contacts import Contacts
 from cicswitch.switch.definitions import agent_definition, queue_definition
 from cicswitch.switch.dialling import Dialling
+from cicswitch.switch.drafts import Drafts
 from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.environment import Environment
 from cicswitch.switch.faxes import Faxes
@@ -74,6 +77,8 @@ _VISITS: Final = frozenset(
         acd_events.InteractionConnected,
         acd_events.InteractionLeft,
         acd_events.InteractionMoved,
+        ce.ContactAccepted,
+        ce.ContactWoken,
     )
 )
 _OF_MEDIA: Final = frozenset(
@@ -127,6 +132,8 @@ class Conductor:
         self.visitors.append(self.callbacks.feed)
         self.waiting = Waiting(self)
         self.contacts = Contacts(self)
+        self.aside = Aside(self)
+        self.drafts = Drafts(self)
         self.outbox = Outbox(self)
         self.faxes = Faxes(self)
         self.dialling = Dialling(self)

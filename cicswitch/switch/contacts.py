@@ -2,7 +2,7 @@
 
     accept(channel, incoming)   a message has come: on disk and in its place when it returns
     restore(contacts)           what was not over in the run before
-    take, reject, write,        what an agent does with one
+    take, reject, write,        what an agent does with one; `switch/aside.py` puts it aside
     transfer, finish
 
 A message, its contact and the place are written in one transaction; the medium is told after it.
@@ -33,6 +33,7 @@ from cicswitch.dialplan.model import Say
 from cicswitch.dialplan.run import Run
 from cicswitch.ports import Accepted, Channel, News
 from cicswitch.records.rows import ConversationRecord, MessageRecord, OutboxRecord
+from cicswitch.switch.aside import PATIENCE_S
 from cicswitch.switch.queueing import FRONT
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ _STORED_S: Final = 5.0
 _MOST_TEXT: Final = 1_000_000
 _AGAIN_S: Final = 30.0
 """When a queue is asked again that has not taken what must not be lost."""
-_PATIENCE_S: Final = 120.0
-"""How long an agent is waited for who had it before the switch was started again."""
 _CLOSED: Final = 100_000
 """Conversations that are over and may not be on disk yet, at most."""
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
@@ -218,6 +217,10 @@ class Contacts:
             rows.append(replace(record))
             self._written(contact, message, channel, rows)
             self._heard(contact)
+            if not incoming.quiet:
+                c.aside.asked(contact)
+                if contact.stage is Stage.SNOOZED:
+                    c.aside.wake(contact, "customer")
             if contact.stage is Stage.DIALPLAN:
                 self._keys(contact, incoming.text)
         return Accepted(message.id, record.id, message.seq)
@@ -326,6 +329,7 @@ class Contacts:
             subject=incoming.subject or record.subject,
             language=record.language,
             context=incoming.context,
+            asked_at=0.0 if channel.live else c.now,
         )
         contact = self._keep(origin, record)
         contact.run = run
@@ -356,7 +360,7 @@ class Contacts:
             channel = self.channels[contact.origin.channel]
             record = self.records[contact.origin.conversation]
             prefer = (record.agent,) if record.agent in self._c.engine.agents else ()
-            self._enqueue(contact, EnterQueue(channel.queue, {}, 0, 0.0, prefer=prefer))
+            self.enqueue(contact, EnterQueue(channel.queue, {}, 0, 0.0, prefer=prefer))
 
     def restore(self, contacts: Iterable[tuple[ce.ContactAccepted, ConversationRecord]]) -> None:
         """Take up what the run before has left; who had it is asked first."""
@@ -375,6 +379,9 @@ class Contacts:
             c.emit(origin)
             if self.channels[event.channel].live:
                 self._await(contact)
+            c.aside.restore(contact)
+            if contact.stage is Stage.SNOOZED:
+                continue
             if not event.queue:
                 incoming = Incoming(
                     customer=event.customer,
@@ -393,14 +400,14 @@ class Contacts:
                 continue
             prefer, patience_s, priority = event.prefer, event.patience_s, event.priority
             if agent in c.engine.agents:
-                prefer, patience_s = (agent,), _PATIENCE_S
+                prefer, patience_s = (agent,), PATIENCE_S
                 priority += FRONT if priority < FRONT else 0
             left_s = max(1.0, event.expires_at - c.now) if event.expires_at else 0.0
             asked = EnterQueue(
                 *(event.queue, event.skills, priority, left_s, event.require),
                 *(prefer, patience_s, event.segment),
             )
-            self._enqueue(contact, asked, event.queued_at)
+            self.enqueue(contact, asked, event.queued_at)
         if count:
             log.info("contacts_restored", count=count)
             c.pump()
@@ -432,7 +439,7 @@ class Contacts:
         elif isinstance(action, a.ClearTimer):
             self._clear(contact)
         elif isinstance(action, a.EnterQueue):
-            self._enqueue(contact, action)
+            self.enqueue(contact, action)
         elif isinstance(action, a.CallPython):
             c.env.tasks.spawn(f"python {action.name}", self._python(contact, action))
         elif isinstance(action, a.EndCall):
@@ -507,7 +514,8 @@ class Contacts:
 
     # -- the queue -------------------------------------------------------------------------------
 
-    def _enqueue(self, contact: Contact, asked: EnterQueue, queued_at: float = 0.0) -> None:
+    def enqueue(self, contact: Contact, asked: EnterQueue, queued_at: float = 0.0) -> None:
+        """Put it into a queue, or have its dialplan say what is next."""
         c, origin = self._c, contact.origin
         self._clear(contact)
         contact.stage = Stage.QUEUED
@@ -572,8 +580,17 @@ class Contacts:
         record = self.records[contact.origin.conversation]
         record.queue = queue
         self._c.emit(event, [replace(record)])
+        self._c.aside.placed(contact)
         if self.channels[record.channel].live:
             self._tell(contact, News(state="waiting", position=self._c.engine.position(contact.id)))
+
+    def prioritise(self, contact: Contact, priority: int) -> None:
+        """One that waits gets another priority of its own. Raises `CommandError`."""
+        c, asked, origin = self._c, contact.asked, contact.origin
+        c.acd(acd.Prioritise(contact.id, priority))
+        if asked is not None:
+            contact.asked = asked = replace(asked, priority=priority)
+            self._place(contact, asked, origin.queue, origin.queued_at, origin.expires_at)
 
     def reserved(self, event: acd_events.Reserved) -> None:
         """It is offered to an agent."""
@@ -641,7 +658,7 @@ class Contacts:
         if asked.queue not in self._c.engine.queues:
             self._park(contact)
             return
-        self._enqueue(contact, replace(asked, timeout_s=0.0), origin.queued_at or origin.at)
+        self.enqueue(contact, replace(asked, timeout_s=0.0), origin.queued_at or origin.at)
 
     def talk_of(self, call: Call) -> Contact | None:
         """The chat out of which a visitor calls, if an agent has it: the call goes to him.
@@ -672,7 +689,7 @@ class Contacts:
         self._clear(contact)
         contact.offers.clear()
         contact.stage = Stage.TALKING
-        contact.origin = replace(contact.origin, agent=agent)
+        contact.origin = replace(contact.origin, agent=agent, again=False)
         record = self.records[contact.origin.conversation]
         record.agent = agent
         c.emit(ce.ContactAssigned(c.now, contact.id, record.id, agent), [replace(record)])
@@ -704,7 +721,9 @@ class Contacts:
             raise Conflict("no agent has it: it has to be taken first")
         if self.channels[contact.origin.channel].medium == "task":
             raise Conflict("a task has nobody who could be written to")
-        return self._say(contact, author, text, external, attachments)
+        message = self._say(contact, author, text, external, attachments)
+        self._c.aside.answered(contact, contact.agent)
+        return message
 
     def _say(
         self,
@@ -729,6 +748,8 @@ class Contacts:
             attachments=attachments,
         )
         rows: list[Row] = [self._row(message, channel, external), replace(record)]
+        if author.startswith("agent:"):
+            rows += c.drafts.dropped(record.id)
         if not channel.stored:
             rows.append(OutboxRecord(message.id, record.id, channel.name, c.now, 0, "", False))
         self._written(contact, message, channel, rows)
@@ -757,11 +778,11 @@ class Contacts:
             skills={} if queue else asked.skills,
             require="" if queue else asked.require,
             prefer=(agent,) if agent else (),
-            patience_s=_PATIENCE_S if agent else 0.0,
+            patience_s=PATIENCE_S if agent else 0.0,
             priority=priority if priority >= FRONT else priority + FRONT,
             timeout_s=0.0,
         )
-        self._enqueue(contact, new, contact.origin.queued_at)
+        self.enqueue(contact, new, contact.origin.queued_at)
 
     def release(self, contact: Contact, reason: str) -> None:
         """The agent's share is over; his wrap-up begins."""
@@ -776,6 +797,8 @@ class Contacts:
         """It is done. Raises `CommandError`."""
         contact = self.of(interaction)
         if contact.stage is Stage.TALKING:
+            if contact.origin.medium == "task":
+                self._c.aside.answered(contact, contact.agent)
             self._c.acd(acd.Finish(contact.id))
         elif contact.id in self._c.engine.interactions:
             contact.stage = Stage.DIALPLAN  # so that the queue's word of it finds nobody who waits
@@ -787,6 +810,7 @@ class Contacts:
         c = self._c
         for contact in list(self.live.values()):
             self._clear(contact)
+            c.aside.forget(contact)
             self._here(contact)
             self._still(contact)
             talking, contact.stage = contact.stage is Stage.TALKING, Stage.OVER
@@ -932,6 +956,7 @@ class Contacts:
         self._clear(contact)
         self._still(contact)
         self._here(contact)
+        c.aside.forget(contact)
         contact.stage = Stage.OVER
         contact.run = None
         conversation = contact.origin.conversation
@@ -941,7 +966,8 @@ class Contacts:
         self._close(record)
         record.interaction, record.updated_at = "", c.now
         self._tell(contact, News(state="ended", reason=reason))
-        c.behind(ev.InteractionEnded(c.now, contact.id, reason), [replace(record)])
+        rows: list[Row] = [replace(record), *c.drafts.dropped(conversation)]
+        c.behind(ev.InteractionEnded(c.now, contact.id, reason), rows)
         log.info(
             "interaction",
             interaction_id=contact.id,

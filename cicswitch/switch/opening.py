@@ -33,6 +33,10 @@ class Opening:
         }
         self._look()
 
+    def schedule(self, queue: str) -> Schedule | None:
+        """The hours of a queue; None: it is always open."""
+        return self._schedules.get(queue)
+
     def _look(self) -> None:
         """Open and close what is due, and wait for the next change."""
         c = self._c

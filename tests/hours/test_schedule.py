@@ -276,3 +276,37 @@ def test_an_unknown_zone_has_a_near_miss(tmp_path: Path) -> None:
         'c.toml:3: hours.h.zone: found "Europe/Seoul", expected a time zone, like "Asia/Seoul"'
         ' (did you mean "Asia/Seoul"?)'
     )
+
+
+def test_time_is_counted_in_what_is_open() -> None:
+    schedule = seoul(**WEEK, holidays=("korea",))
+    friday, monday = at("2026-11-27 17:00"), at("2026-11-30 10:00")
+    assert schedule.elapsed(friday, monday) == 2 * 3600
+    assert schedule.elapsed(at("2026-11-28 09:00"), at("2026-11-29 18:00")) == 0.0
+    assert schedule.elapsed(monday, friday) == 0.0
+    assert shown(schedule.after(friday, 3 * 3600)) == "2026-11-30 11:00"
+    assert shown(schedule.after(friday, 3600)) == "2026-11-27 18:00"
+    assert shown(schedule.after(at("2026-11-28 12:00"), 60)) == "2026-11-30 09:01"
+    assert seoul().after(friday, 60) is None
+    assert seoul(open=("mon-sun 00:00-24:00",)).after(friday, 86400) == friday + 86400
+
+
+@given(st.integers(0, 14 * 24 * 60), st.integers(1, 40 * 3600))
+def test_what_is_counted_forward_is_what_has_elapsed(minute: int, seconds: int) -> None:
+    schedule = seoul(**WEEK)
+    begin = at("2026-11-16 00:00") + minute * 60
+    end = schedule.after(begin, seconds)
+    assert end is not None
+    assert schedule.elapsed(begin, end) == pytest.approx(seconds)
+
+
+def test_tomorrow_morning_is_when_it_is_open() -> None:
+    schedule = seoul(**WEEK, holidays=("korea",))
+    assert shown(schedule.morning(at("2026-11-26 23:00"))) == "2026-11-27 09:00"
+    assert shown(schedule.morning(at("2026-11-27 08:00"))) == "2026-11-30 09:00"
+    assert shown(seoul(open=("mon-fri 08:00-17:00",)).morning(at("2026-11-26 07:00"))) == (
+        "2026-11-27 09:00"
+    )
+    assert shown(seoul(open=("mon-fri 10:00-17:00",)).morning(at("2026-11-26 07:00"))) == (
+        "2026-11-27 10:00"
+    )

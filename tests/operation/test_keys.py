@@ -785,6 +785,7 @@ ELSEWHERE = {
         "tests/channels/test_answers.py",
     ),
     "queue.hours": "tests/journeys/test_opening.py",
+    **dict.fromkeys(("queue.due_s", "queue.due_priority"), "tests/channels/test_aside.py"),
     "agent.signed_in": "tests/journeys/test_queue.py",
     "queue.skills": "tests/acd/test_engine.py",
     "queue.agents": "tests/faults/test_lost_messages.py",

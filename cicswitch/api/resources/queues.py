@@ -51,6 +51,7 @@ async def _view(api: Api, name: str) -> QueueView | None:
         signed_in, idle = await staff_of(switch.engine, queue)
         oldest = await oldest_of(queue, now)
         ewt = switch.conductor.estimator.of(name, now)
+        snoozed, overdue = switch.conductor.aside.count(name)
         view = QueueView(
             queue=name,
             at=now,
@@ -62,6 +63,8 @@ async def _view(api: Api, name: str) -> QueueView | None:
             ewt_p90_s=round(ewt.p90_s, 1) if isfinite(ewt.p90_s) else None,
             signed_in=signed_in,
             idle=idle,
+            snoozed=snoozed,
+            overdue=overdue,
             **switch.today.queue(name),
         )
         api.figures[name] = (now, view)

@@ -17,6 +17,8 @@ __all__ = [
     "ChannelView",
     "ConversationQuery",
     "ConversationView",
+    "DraftView",
+    "Drafting",
     "MessageQuery",
     "MessageView",
     "OutboxView",
@@ -120,6 +122,25 @@ class Writing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(max_length=20_000)] = ""
     attachments: Annotated[list[_Digest], Meta(max_length=50)] = []
     """Digests of what was uploaded for this conversation."""
+
+
+class Drafting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer so far; without text and subject it is thrown away."""
+
+    text: Annotated[str, Meta(max_length=20_000)] = ""
+    subject: Annotated[str, Meta(max_length=200)] = ""
+
+
+class DraftView(Struct, frozen=True, kw_only=True):
+    """An answer that is not sent."""
+
+    conversation: str
+    text: str = ""
+    subject: str = ""
+    agent: str = ""
+    """Who has written it; empty: there is none."""
+    account: str = ""
+    at: float | None = None
 
 
 class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

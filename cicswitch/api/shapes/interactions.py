@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,6 +10,7 @@ from cicswitch.acd.explain import InteractionExplained
 from cicswitch.api.shapes.common import Paging
 
 __all__ = [
+    "DueDate",
     "ExplainedInteraction",
     "InteractionQuery",
     "InteractionView",
@@ -17,6 +18,7 @@ __all__ = [
     "PartyView",
     "Placed",
     "Priority",
+    "Snoozing",
 ]
 
 
@@ -76,6 +78,11 @@ class InteractionView(Struct, frozen=True, kw_only=True):
     conversation: str = ""
     """Of a contact in writing: where its messages are."""
     subject: str = ""
+    due_at: float | None = None
+    """Until when its customer is to have an answer; null: nobody has said."""
+    overdue: bool = False
+    snoozed_until: float | None = None
+    """Of a contact that is put aside (`phase` is `snoozed`): when it comes back to `agent`."""
 
 
 class InteractionQuery(Paging, frozen=True, kw_only=True):
@@ -96,6 +103,20 @@ class Priority(Struct, frozen=True, forbid_unknown_fields=True):
     """Its own priority from now."""
 
     priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+
+
+class Snoozing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Until when it is put aside: one of them."""
+
+    until: float | None = None
+    preset: Literal["hour", "tomorrow"] | None = None
+    """`tomorrow`: at 9:00 in the hours of its queue, or at their next opening."""
+
+
+class DueDate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Until when it is to be answered; null: as its queue says."""
+
+    due_at: float | None
 
 
 class Placed(Struct, frozen=True):

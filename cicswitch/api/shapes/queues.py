@@ -31,3 +31,7 @@ class QueueView(Struct, frozen=True, kw_only=True):
     service_level: float | None
     """Of today, by the default formula; null: no call yet."""
     asa_s: float | None
+    snoozed: int = 0
+    """Contacts in writing that are put aside."""
+    overdue: int = 0
+    """Those that were to be answered by now."""

@@ -18,6 +18,7 @@ export type Codes = Schemas["Codes"];
 export type ContactView = Schemas["ContactView"];
 export type AttachmentView = Schemas["AttachmentView"];
 export type ConversationView = Schemas["ConversationView"];
+export type DraftView = Schemas["DraftView"];
 export type DeviceView = Schemas["DeviceView"];
 export type DocumentSaved = Schemas["DocumentSaved"];
 export type DocumentView = Schemas["DocumentView"];

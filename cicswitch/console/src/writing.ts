@@ -6,6 +6,7 @@
 
 import { signal } from "@preact/signals";
 import { ApiError, ask, get, list, upload } from "./api";
+import * as drafts from "./drafts";
 import { mediumWord, t } from "./i18n";
 import { freshness, listen, type SwitchEvent } from "./live";
 import type { AgentView, AttachmentView, ConversationView } from "./types";
@@ -36,6 +37,8 @@ export type Talk = {
   whole: boolean;
   sending: Sending[];
   draft: string;
+  /** Who has begun the answer, if it was a colleague. */
+  begun_by: string;
   files: Attached[];
   /** Of an email: what the switch puts below an answer. */
   signature: string;
@@ -181,7 +184,7 @@ async function look(): Promise<void> {
   const agent = own;
   try {
     const found = await list<InteractionView>(`/interactions?agent=${encodeURIComponent(agent)}`);
-    if (agent === own) take(found.filter((each) => each.conversation));
+    if (agent === own) take(found.filter((each) => each.conversation && each.phase !== "snoozed"));
     if (Object.values(talks.value).some((each) => each.over)) await clear(agent);
   } catch {
     // The stream says when the switch is there again; meanwhile the page says that it is not.
@@ -221,6 +224,7 @@ function take(found: InteractionView[]): void {
         sound();
       }
     } else change(name, { of, over: false });
+    if (of.phase === "talking" && of.agent === own && before?.of.phase !== "talking") void begun(name);
     if (missed || !before?.whole || before.of.phase !== of.phase) void read(name);
     void post(name);
   }
@@ -234,14 +238,51 @@ function add(of: InteractionView, over: boolean): void {
   const { sending, draft, files, read: seen } = kept(name);
   const talk: Talk = {
     ...{ of, over, lines: [], more: false, whole: false },
-    ...{ sending, draft, files, signature: "", read: seen, typing_until: 0 },
+    ...{ sending, draft, begun_by: "", files, signature: "", read: seen, typing_until: 0 },
   };
   talks.value = { ...talks.value, [name]: talk };
   if (over) void read(name);
 }
 
+/** Take up what is kept in the switch of an answer, if nothing else is written here. */
+async function begun(name: string): Promise<void> {
+  try {
+    const kept = await drafts.fetched(name);
+    const talk = talks.value[name];
+    if (!talk || talk.sending.length) return;
+    if (talk.draft) save(name);
+    else if (kept.text)
+      change(name, { draft: kept.text, begun_by: kept.agent === own ? "" : (kept.agent ?? "") });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+/** Have what is written kept in the switch. */
+function save(name: string): void {
+  drafts.typed(name, () => {
+    const talk = talks.value[name];
+    return talk && !talk.over && isOwn(talk) ? { text: talk.draft, subject: "" } : null;
+  });
+}
+
+/** Another device of his has written. */
+async function followed(name: string): Promise<void> {
+  const talk = talks.value[name];
+  if (!talk || !isOwn(talk) || talk.over) return;
+  if (!drafts.same(name, { text: talk.draft, subject: "" })) return;
+  try {
+    const kept = await drafts.fetched(name);
+    if (talks.value[name]?.draft === talk.draft && kept.text !== talk.draft)
+      change(name, { draft: kept.text ?? "" });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
 /** Show it no more. */
 export function drop(conversation: string): void {
+  drafts.forget(conversation);
   const { [conversation]: _, ...rest } = talks.value;
   talks.value = rest;
   wanted.delete(conversation);
@@ -253,6 +294,7 @@ function heard(event: SwitchEvent): void {
   if (event.agent !== own) return;
   const name = String(event.conversation ?? "");
   if (event.type === "CustomerTyped") change(name, { typing_until: Date.now() + TYPING_MS });
+  else if (event.type === "DraftKept") void followed(name);
   else if (event.type === "MessageWritten") {
     wanted.set(name, Math.max(wanted.get(name) ?? 0, Number(event.seq)));
     if (talks.value[name]) void read(name);
@@ -376,6 +418,7 @@ function sound(): void {
 
 export function draft(name: string, text: string): void {
   change(name, { draft: text });
+  save(name);
   const now = Date.now();
   if (!text || now - (typed.get(name) ?? 0) < TYPE_EVERY_MS) return;
   typed.set(name, now);
@@ -398,7 +441,8 @@ export function send(name: string): void {
   if (!talk || !ready(talk)) return;
   typed.delete(name);
   const said = { key: key(), text: talk.draft.trim(), failed: null, files: talk.files };
-  change(name, { draft: "", files: [], sending: [...talk.sending, said] });
+  drafts.forget(name);
+  change(name, { draft: "", begun_by: "", files: [], sending: [...talk.sending, said] });
   void post(name);
 }
 

@@ -5,6 +5,7 @@ import { ask, get, list, may, me } from "../api";
 import { count, known, span } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
+import { Later } from "../parts/aside";
 import { attempt, Choice, Field, State, Table } from "../parts/basics";
 import { OrderCallback } from "../parts/callback";
 import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
@@ -139,6 +140,7 @@ function OfAgent(props: { name: string }) {
       </section>
       {ordering && <OrderCallback queues={queues ?? []} onClose={() => setOrdering(false)} />}
       <Writing outcomes={outcomes} queues={queues ?? []} />
+      <Later all={inHand ?? []} onDone={lookAgain} />
       {works && agent.interaction && !written.has(agent.interaction) && <Note interaction={agent.interaction} />}
       {calls
         .filter((each) => each.started_at !== null && each.queue)
@@ -154,7 +156,7 @@ function OfAgent(props: { name: string }) {
         <h2>{t("in_hand")}</h2>
         <Table
           label={t("in_hand")}
-          items={inHand ?? []}
+          items={(inHand ?? []).filter((each) => each.phase !== "snoozed")}
           id={(each) => each.interaction}
           empty={t("nothing")}
           columns={[

@@ -5,6 +5,7 @@ import { ask, get, list, may, post } from "../api";
 import { clock, span } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
+import { Due, SetDue } from "../parts/aside";
 import { Choice, type Column, Dialog, Field, Form, State, Table, tell } from "../parts/basics";
 import { useClock, useLive, useRead } from "../parts/data";
 import { Others, ofTalks, Supervise, talks } from "../parts/talk";
@@ -14,6 +15,7 @@ import type { Explained, InteractionView, QueueView, Trace } from "../types";
 const concerns = (event: SwitchEvent) =>
   event.type.startsWith("Interaction") ||
   event.type.startsWith("Call") ||
+  event.type.startsWith("Contact") ||
   event.type === "Reserved" ||
   ofTalks(event);
 
@@ -40,7 +42,8 @@ export function Interactions(props: { queue?: string; state?: string }) {
       by: (each) => each.state,
       cell: (each) => (
         <>
-          <State state={each.state} text={stateWord(each.state)} /> <Others of={each} />
+          <State state={each.state} text={stateWord(each.state)} /> <Others of={each} />{" "}
+          <Due of={each} />
         </>
       ),
     },
@@ -84,10 +87,13 @@ export function Interactions(props: { queue?: string; state?: string }) {
               <button onClick={() => setChosen(["prioritise", each])}>{t("prioritise")}</button>
             </>
           )}
-          {may("calls:read") && (
+          {may("interactions:write") && each.conversation && (
+            <button onClick={() => setChosen(["due", each])}>{t("due")}</button>
+          )}
+          {may("calls:read") && !each.conversation && (
             <button onClick={() => setChosen(["trace", each])}>{t("trace")}</button>
           )}
-          {may("interactions:write") && each.started_at !== null && (
+          {may("interactions:write") && each.started_at !== null && !each.conversation && (
             <button class="danger" onClick={() => setChosen(["hang-up", each])}>
               {t("hang_up")}
             </button>
@@ -141,6 +147,7 @@ export function Interactions(props: { queue?: string; state?: string }) {
           />
         </Form>
       )}
+      {of && what === "due" && <SetDue of={of} onClose={close} onDone={again} />}
       {of && what === "trace" && <SipTrace call={of.interaction} onClose={close} />}
       {of && what === "hang-up" && (
         <Form

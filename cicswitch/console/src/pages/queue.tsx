@@ -30,6 +30,8 @@ export function Queue(props: { name: string }) {
           <Tile label={t("ewt")} value={`${span(queue.ewt_p50_s)} / ${span(queue.ewt_p90_s)}`} />
           <Tile label={t("idle_of")} value={`${count(queue.idle)} / ${count(queue.signed_in)}`} />
           <Tile label={t("callbacks")} value={count(queue.callbacks)} />
+          <Tile label={t("state_snoozed")} value={count(queue.snoozed)} />
+          <Tile label={t("figure_overdue")} value={count(queue.overdue)} class={queue.overdue ? "bad" : ""} />
           <Tile label={t("service_level_today")} value={percent(queue.service_level)} />
           <Tile label={t("asa")} value={span(queue.asa_s)} />
           <Tile label={t("offered")} value={count(queue.offered)} />

@@ -129,6 +129,14 @@ function Figures(props: { report: ReportView }) {
           { head: t("asa"), hint: report.formulas.asa_s, numeric: true, cell: (q) => span(q.asa_s) },
           { head: t("max_wait"), numeric: true, cell: (q) => span(q.max_wait_s) },
           { head: t("aht"), hint: report.formulas.aht_s, numeric: true, cell: (q) => span(q.aht_s) },
+          {
+            head: t("reply_level"),
+            hint: report.formulas.reply_level,
+            numeric: true,
+            by: (q) => q.reply_level,
+            cell: (q) => (q.replies ? `${percent(q.reply_level)} (${count(q.replies)})` : "–"),
+          },
+          { head: t("reply_time"), hint: report.formulas.reply_s, numeric: true, cell: (q) => span(q.reply_s) },
         ]}
       />
       <h2>{t("agents")}</h2>

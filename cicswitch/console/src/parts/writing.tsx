@@ -8,6 +8,7 @@ import { freshness, switchNow } from "../live";
 import type { AnswerView, InteractionView, MessageView, QueueView } from "../types";
 import { act, draft, drop, isOwn, news, read, ready, retry, seen, send, shown } from "../writing";
 import { type Talk, takeBack, talks, unanswered, unread, who } from "../writing";
+import { Due, SetDue, Snooze } from "./aside";
 import { attempt, Choice, Field, Form } from "./basics";
 import { Customer, Note } from "./customer";
 import { useClock } from "./data";
@@ -189,11 +190,13 @@ function Conversation(props: Pane) {
   const { name, talk } = props;
   const { of } = talk;
   const [handing, setHanding] = useState(false);
+  const [asking, setAsking] = useState("");
   useEffect(seen);
   useSettling(name, talk);
   return (
     <div class="pane" role="tabpanel" id={`talk-${name}`} aria-labelledby={`tab-${name}`}>
       <h2>{of.subject || who(of)}</h2>
+      {!talk.over && <Due of={of} />}
       <MailHead of={of} />
       <Known of={of} />
       {of.medium === "fax" && <Faxes conversation={name} />}
@@ -213,6 +216,12 @@ function Conversation(props: Pane) {
               {t("chat_end")}
             </button>
             <button onClick={() => setHanding(true)}>{t("chat_hand_on")}</button>
+            {of.medium !== "chat" && (
+              <>
+                <button onClick={() => setAsking("snooze")}>{t("snooze")}</button>
+                <button onClick={() => setAsking("due")}>{t("due")}</button>
+              </>
+            )}
           </>
         )}
         <Outcome {...props} />
@@ -227,6 +236,8 @@ function Conversation(props: Pane) {
           <Customer of={of} />
         </details>
       )}
+      {asking === "snooze" && <Snooze of={of} onClose={() => setAsking("")} />}
+      {asking === "due" && <SetDue of={of} onClose={() => setAsking("")} />}
       {handing && <HandOn of={of} queues={props.queues} onClose={() => setHanding(false)} />}
     </div>
   );
@@ -396,6 +407,7 @@ function Composer(props: { name: string; talk: Talk }) {
           send(name);
         }}
       />
+      {talk.begun_by && <p class="quiet">{t("draft_by", { name: talk.begun_by })}</p>}
       <Going files={talk.files} name={name} />
       <Answers name={name} text={talk.draft} box={id} />
       {mail && <Below talk={talk} />}
