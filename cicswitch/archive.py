@@ -53,6 +53,10 @@ class Archive:
         """A conversation as it stands on disk."""
         return await self._ask(lambda db: contacts.conversation(db, name))
 
+    async def heir(self, message: str, name: str) -> str:
+        """Where an answer belongs to a message that was written in this conversation."""
+        return await self._ask(lambda db: contacts.heir(db, message, name))
+
     async def answered(self, channel: str, names: Sequence[str]) -> ConversationRecord | None:
         """The conversation of the first message that the medium knows by one of these names, or by
         one of these before a `#`."""

@@ -725,6 +725,10 @@ class Archive(Protocol):
     async def conversation(self, name: str) -> ConversationRecord | None:
         """A conversation as it stands."""
 
+    async def heir(self, message: str, name: str) -> str:
+        """Where an answer belongs to a message that was written in this conversation, which may
+        have been merged or split since."""
+
     async def answered(self, channel: str, names: Sequence[str]) -> ConversationRecord | None:
         """The conversation of the first message whose `external` is one of these, or one of these
         before a `#`."""

@@ -10,7 +10,7 @@ from cicswitch.api.paging import Page
 from cicswitch.api.resources import accounts as a
 from cicswitch.api.resources import agents as g
 from cicswitch.api.resources import alerts as z
-from cicswitch.api.resources import aside, oidc
+from cicswitch.api.resources import aside, joining, oidc
 from cicswitch.api.resources import callbacks as b
 from cicswitch.api.resources import calls as c
 from cicswitch.api.resources import chat as x
@@ -196,6 +196,9 @@ _EXAMPLES: dict[Any, Any] = {
         media_type="application/pdf",
         size=48211,
     ),
+    joining.Merging: joining.Merging(conversation="6925a1c0x4Jq00000011"),
+    joining.Splitting: joining.Splitting(message="6925a1c0x4Jq00000003"),
+    joining.OpenConversations: joining.OpenConversations([]),
     dr.Drafting: dr.Drafting(text="Good day, I am"),
     dr.DraftView: dr.DraftView(
         conversation=_CONVERSATION, text="Good day, I am", agent="kim", account="kim", at=_AT

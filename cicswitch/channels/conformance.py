@@ -181,6 +181,9 @@ class _World:
     async def conversation(self, name: str) -> ConversationRecord | None:
         return self._records.get(name)
 
+    async def heir(self, message: str, name: str) -> str:
+        return name
+
     async def answered(self, channel: str, names: Sequence[str]) -> ConversationRecord | None:
         for name in names:
             for external, accepted in self._known.items():

@@ -14,9 +14,12 @@ from cicswitch.api.shapes.conversations import (
     ConversationView,
     Drafting,
     DraftView,
+    Merging,
     MessageView,
+    OpenConversations,
     OutboxView,
     Reading,
+    Splitting,
     TaskBody,
     TaskTaken,
     Writing,
@@ -129,6 +132,26 @@ class ConversationCalls(Wire):
         path, body = "/conversations/{conversation}/draft", Drafting(text=text, subject=subject)
         answer = DraftView
         return await self.call("PUT", path, answer, body=body, tag=tag, conversation=conversation)
+
+    async def mergeable(self, conversation: str) -> list[ConversationView]:
+        """The open conversations with which it can be made one."""
+        path = "/conversations/{conversation}/mergeable"
+        answer = await self.call("GET", path, OpenConversations, conversation=conversation)
+        return answer.items
+
+    async def merge(self, conversation: str, other: str) -> ConversationView:
+        """Make one of two open conversations: the one that stays."""
+        path, body = "/conversations/{conversation}/merge", Merging(conversation=other)
+        answer = ConversationView
+        return await self.call("POST", path, answer, body=body, conversation=conversation)
+
+    async def split(
+        self, conversation: str, message: str, *, subject: str = ""
+    ) -> ConversationView:
+        """Make a conversation of its own of a message and what follows: the new one."""
+        path = "/conversations/{conversation}/split"
+        body, answer = Splitting(message=message, subject=subject), ConversationView
+        return await self.call("POST", path, answer, body=body, conversation=conversation)
 
     async def typing(self, conversation: str) -> None:
         """Tell a customer who reads along that he is being written to."""

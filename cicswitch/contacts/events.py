@@ -16,6 +16,8 @@ __all__ = [
     "ContactPlaced",
     "ContactSnoozed",
     "ContactWoken",
+    "ConversationMerged",
+    "ConversationSplit",
     "CustomerTyped",
     "DraftKept",
     "FaxChanged",
@@ -179,6 +181,34 @@ class DraftKept(Struct, frozen=True, tag=True, gc=False):
     size: int
 
 
+class ConversationMerged(Struct, frozen=True, tag=True, gc=False):
+    """The messages of `merged` are in `conversation` now, with the contact `interaction`; that of
+    the other, `ended`, is over."""
+
+    at: float
+    interaction: str
+    conversation: str
+    merged: str
+    ended: str
+    queue: str
+    agent: str
+    by: str
+
+
+class ConversationSplit(Struct, frozen=True, tag=True, gc=False):
+    """`message` and what follows it are the conversation `split` now, with the contact
+    `interaction`."""
+
+    at: float
+    interaction: str
+    conversation: str
+    split: str
+    message: str
+    queue: str
+    agent: str
+    by: str
+
+
 class ContactCalled(Struct, frozen=True, tag=True, gc=False):
     """Its customer calls, out of the chat: `call` is that interaction."""
 
@@ -252,5 +282,7 @@ ContactEvent = (
     | MessageDelivered
     | CustomerTyped
     | DraftKept
+    | ConversationMerged
+    | ConversationSplit
     | FaxChanged
 )

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["find", "message_id", "of_message_id", "token"]
+__all__ = ["find", "found", "message_id", "of_message_id", "token"]
 
 _SIGNED: Final = 16
 _TOKEN: Final = re.compile(r"[a-z2-7]{8,96}")
@@ -65,14 +65,21 @@ def of_message_id(text: str, key: bytes) -> tuple[str, str]:
 
 def find(ids: Iterable[str], subject: str, addresses: Iterable[str], key: bytes) -> str:
     """The conversation that a mail answers, by what only we can have written; empty: none."""
+    return found(ids, subject, addresses, key)[1]
+
+
+def found(
+    ids: Iterable[str], subject: str, addresses: Iterable[str], key: bytes
+) -> tuple[str, str]:
+    """The same, with the message of ours before it; empty: none is named."""
     for each in ids:
-        conversation = of_message_id(each, key)[1]
+        message, conversation = of_message_id(each, key)
         if conversation:
-            return conversation
+            return message, conversation
     places = [(_IN_ADDRESS, address) for address in addresses]
     for pattern, text in [*places, (_IN_SUBJECT, subject)]:
-        for found in pattern.findall(text)[:5]:
-            conversation = _opened(found, key)
+        for each in pattern.findall(text)[:5]:
+            conversation = _opened(each, key)
             if conversation:
-                return conversation
-    return ""
+                return "", conversation
+    return "", ""

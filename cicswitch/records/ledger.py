@@ -95,6 +95,7 @@ class Ledger:
             contacts.ContactDue: self._contact_due,
             contacts.ContactOverdue: self._contact_overdue,
             contacts.ContactAnswered: self._contact_answered,
+            contacts.ConversationMerged: self._merged,
             contacts.MessageWritten: self._written,
             acd.InteractionQueued: self._queued_up,
             acd.QueueRefused: self._refused,
@@ -246,6 +247,8 @@ class Ledger:
         if self._contacts.pop(event.interaction, None) is not None:
             done.append(Pending(event.interaction, ""))
         record.ended_at, record.reason = event.at, event.reason
+        if event.reason == "merged":
+            record.outcome = "merged"
         if not record.outcome:
             record.outcome = "failed" if record.answered_at is None else "self-service"
             if record.agent:
@@ -399,6 +402,14 @@ class Ledger:
             )
         ]
 
+    def _merged(self, event: contacts.ConversationMerged) -> list[Row]:
+        accepted = self._contacts.get(event.interaction)
+        if accepted is None:
+            return []
+        return self._contact_accepted(
+            msgspec.structs.replace(accepted, conversation=event.conversation)
+        )
+
     def _counted(self, interaction: str) -> bool:
         """Whether queues have counted it: it is back from being put aside."""
         accepted = self._contacts.get(interaction)
@@ -468,7 +479,7 @@ class Ledger:
             if record.outcome != "handled":
                 abandoned = event.outcome == "abandoned"
                 record.outcome = "abandoned" if abandoned else "flowed-out"
-        if self._counted(event.interaction):
+        if event.outcome == "merged" or self._counted(event.interaction):
             return []
         return [
             QueueVisit(

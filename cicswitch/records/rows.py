@@ -10,7 +10,8 @@ ConversationRecord what a customer and the center write to each other; the last 
 MessageRecord      a message of a conversation
 FaxRecord          a fax that came or goes, as it stands
 OutboxRecord       a message that is not delivered yet; OutboxDone: it is, or never will be
-DraftRecord        an answer that is not sent yet; DraftDone: it is, or thrown away
+DraftRecord        an answer that is not sent yet
+MergeRecord        messages that go into another conversation; SplitRecord: some of them
 NoteRecord         what an agent has written down; of several the last counts
 RecordingRecord    a recording or a voicemail message, booked when its file is closed
 AgentSegment       a stretch of an agent's time in one state; they partition the time
@@ -25,12 +26,12 @@ __all__ = [
     "AlertRecord",
     "AnswerRecord",
     "ConversationRecord",
-    "DraftDone",
     "DraftRecord",
     "FaxRecord",
     "HandledRecord",
     "InteractionRecord",
     "LegRecord",
+    "MergeRecord",
     "MessageRecord",
     "NoteRecord",
     "OutboxDone",
@@ -39,6 +40,7 @@ __all__ = [
     "QueueVisit",
     "RecordingRecord",
     "Row",
+    "SplitRecord",
     "columns",
 ]
 
@@ -74,7 +76,8 @@ class LegRecord(Struct, gc=False):
 
 
 class InteractionRecord(Struct, gc=False):
-    """A contact as a whole. `outcome`: handled, abandoned, flowed-out, self-service, failed."""
+    """A contact as a whole. `outcome`: handled, abandoned, flowed-out, self-service, failed, or
+    merged (into another)."""
 
     interaction: str
     medium: str
@@ -210,6 +213,10 @@ class ConversationRecord(Struct, gc=False):
     """SHA-256 of the secret by which the customer comes back to it; empty: there is none."""
     data: str
     """JSON of the channel's: what it needs to answer."""
+    merged: str = ""
+    """The conversation that it has gone into."""
+    split: str = ""
+    """The one that it was made of."""
 
 
 class FaxRecord(Struct, gc=False):
@@ -274,7 +281,8 @@ class OutboxDone(Struct, gc=False):
 
 
 class DraftRecord(Struct, gc=False):
-    """What an agent has written of an answer that is not sent."""
+    """What an agent has written of an answer that is not sent; without text and subject: it is
+    sent, or thrown away."""
 
     conversation: str
     agent: str
@@ -284,10 +292,20 @@ class DraftRecord(Struct, gc=False):
     text: str
 
 
-class DraftDone(Struct, gc=False):
-    """It is sent, or thrown away."""
+class MergeRecord(Struct, gc=False):
+    """All messages of one conversation go into another, in the order of their times."""
 
     conversation: str
+    into: str
+
+
+class SplitRecord(Struct, gc=False):
+    """Messages from a number on, that were there at a time, go into another conversation."""
+
+    conversation: str
+    into: str
+    seq: int
+    at: float
 
 
 class AlertRecord(Struct, gc=False):
@@ -314,7 +332,8 @@ Row = (
     | OutboxRecord
     | OutboxDone
     | DraftRecord
-    | DraftDone
+    | MergeRecord
+    | SplitRecord
     | AlertRecord
 )
 

@@ -63,7 +63,9 @@ class Today:
         elif kind is acd.InteractionLeft:
             assert isinstance(event, acd.InteractionLeft)
             entry = self._entry(event.at, event.queue)
-            if event.outcome == "abandoned":
+            if event.outcome == "merged":
+                entry.offered = max(0, entry.offered - 1)
+            elif event.outcome == "abandoned":
                 entry.abandoned += 1
                 entry.short += event.wait_s < self.limits.get(event.queue, (20.0, 5.0))[1]
             else:

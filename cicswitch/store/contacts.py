@@ -12,11 +12,12 @@ from cicswitch.contacts.messages import Attachment, Message
 from cicswitch.ports import Reader
 from cicswitch.records.rows import (
     ConversationRecord,
-    DraftDone,
     DraftRecord,
     FaxRecord,
+    MergeRecord,
     OutboxDone,
     OutboxRecord,
+    SplitRecord,
     columns,
 )
 from cicswitch.store.sql import shortened
@@ -33,6 +34,7 @@ __all__ = [
     "drafts",
     "fax",
     "faxes",
+    "heir",
     "known",
     "message",
     "messages",
@@ -93,6 +95,49 @@ TABLES: Final = (
 
 _attachments: Final = msgspec.json.Decoder(tuple[Attachment, ...]).decode
 _MOST_ROWS: Final = 1000
+_MOST_STEPS: Final = 20
+
+
+def _goes(table: str) -> tuple[str, tuple[int, ...]]:
+    """What a message takes along that has gone into another conversation."""
+    return (
+        f"UPDATE {table} SET conversation = ? WHERE conversation = ?"
+        " AND message IN (SELECT id FROM message WHERE conversation = ?)",
+        (1, 0, 1),
+    )
+
+
+MOVES: Final[dict[type, tuple[tuple[str, tuple[int, ...]], ...]]] = {
+    MergeRecord: (
+        *(
+            (f"UPDATE {table} SET conversation = ? WHERE conversation = ?", (1, 0))
+            for table in ("message", "attachment", "fax", "outbox")
+        ),
+        (
+            "UPDATE message SET seq = placed.place FROM (SELECT rowid AS line, row_number()"
+            " OVER (ORDER BY at, rowid) AS place FROM message WHERE conversation = ?) AS placed"
+            " WHERE message.rowid = placed.line",
+            (1,),
+        ),
+    ),
+    SplitRecord: (
+        (
+            "UPDATE message SET conversation = ?, seq = seq - ? + 1"
+            " WHERE conversation = ? AND seq >= ? AND at <= ?",
+            (1, 2, 0, 2, 3),
+        ),
+        _goes("attachment"),
+        _goes("fax"),
+        _goes("outbox"),
+    ),
+}
+"""What moves messages: statements with the fields of the row that each takes, in order, for each
+row by itself."""
+
+AFTER: Final[dict[type, str]] = {
+    DraftRecord: "DELETE FROM draft WHERE text = '' AND subject = ''",
+}
+"""What is done when all rows of a kind are written."""
 
 
 @cache
@@ -100,8 +145,6 @@ def put(kind: type) -> str:
     """What writes a row of which the last counts; empty: it is of another kind."""
     if kind is OutboxDone:
         return "DELETE FROM outbox WHERE message = ?"
-    if kind is DraftDone:
-        return "DELETE FROM draft WHERE conversation = ?"
     if kind not in KEYED:
         return ""
     key = KEYED[kind]
@@ -113,6 +156,30 @@ def put(kind: type) -> str:
         f"INSERT INTO {_NAMES[kind]} ({columns(kind)}) VALUES ({marks})"
         f" ON CONFLICT ({key}) DO UPDATE SET {news}"
     )
+
+
+def heir(db: Reader, message: str, name: str) -> str:
+    """Where an answer to a message belongs that was written in a conversation: it may have gone
+    into another since, by itself or with all of it."""
+    seen = [name]
+    while len(seen) < _MOST_STEPS:
+        record = conversation(db, seen[-1])
+        if record is None or not record.merged:
+            break
+        seen.append(record.merged)
+    row = db.execute("SELECT conversation FROM message WHERE id = ?", (message,)).fetchone()
+    if row is None or row[0] == seen[-1]:
+        return seen[-1]
+    # Who was written to in one may answer in what was split off it, and in no other.
+    at = row[0]
+    for _ in range(_MOST_STEPS):
+        record = conversation(db, at)
+        if record is None or not record.split:
+            break
+        if record.split in seen:
+            return str(row[0])
+        at = record.split
+    return seen[-1]
 
 
 def conversation(db: Reader, name: str) -> ConversationRecord | None:

@@ -331,8 +331,16 @@ class PostgresDatabase:
                 if kind is Pending:
                     await self._promise(connection, values)
                     continue
+                moves = contacts.MOVES.get(kind)
+                if moves is not None:
+                    for row in values:
+                        for move, fields in moves:
+                            await connection.execute(numbered(move), *(row[n] for n in fields))
+                    continue
                 statement = tables.ALERT if kind is AlertRecord else contacts.put(kind)
                 await connection.executemany(numbered(statement or INSERTS[kind]), values)
+                if after := contacts.AFTER.get(kind):
+                    await connection.execute(numbered(after))
             if batch.ladders:
                 await connection.executemany(numbered(traces.INSERT), batch.ladders)
             for said, own in batch.said:

@@ -20,7 +20,7 @@ from cicswitch.store.writer import StoreWriter
 
 __all__ = ["SCHEMA_VERSION", "SqliteDatabase", "SqliteStore", "connect_reader"]
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 
 
 def _create_table(row: type, table: str) -> str:
@@ -75,9 +75,18 @@ def _write_rows(db: sqlite3.Connection, rows: Rows) -> None:
                 else:
                     db.execute(_DONE, (interaction,))
             continue
+        moves = contacts.MOVES.get(kind)
+        if moves is not None:
+            for row in values:
+                for move, fields_of in moves:
+                    db.execute(move, [row[field] for field in fields_of])
+            continue
         statement = tables.ALERT if kind is AlertRecord else contacts.put(kind)
         if statement:
             db.executemany(statement, values)
+            after = contacts.AFTER.get(kind)
+            if after is not None:
+                db.execute(after)
             continue
         single, many = _INSERTS[kind]
         whole = len(values) - len(values) % _AT_ONCE

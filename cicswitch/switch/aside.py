@@ -191,6 +191,26 @@ class Aside:
             )
         self._set(contact, 0.0, 0.0, "", 0.0)
 
+    def joined(self, contact: Contact, ended: Contact) -> None:
+        """Another contact has gone into it: the earlier question counts, and due date."""
+        mine, other = contact.origin, ended.origin
+        asks = [each.asked_at for each in (mine, other) if each.asked_at]
+        dues = [each for each in (mine, other) if each.due_at]
+        if not other.asked_at and not other.due_at:
+            return
+        first = min(dues, key=_due_at) if dues else mine
+        self._set(contact, min(asks, default=0.0), first.due_at, first.due_by, first.aside_s)
+
+    def parted(self, contact: Contact, asked_at: float) -> None:
+        """Some of its messages have gone: since when its customer waits now."""
+        origin = contact.origin
+        if asked_at == origin.asked_at:
+            return
+        due_at = origin.due_at
+        if not origin.due_by:
+            due_at = self._due(contact, asked_at, 0.0) if asked_at else 0.0
+        self._set(contact, asked_at, due_at, origin.due_by, 0.0)
+
     def restore(self, contact: Contact) -> None:
         """Take it up after a restart."""
         if contact.origin.snoozed_until:
@@ -274,3 +294,7 @@ class Aside:
         if contact.due is not None:
             contact.due.cancel()
             contact.due = None
+
+
+def _due_at(origin: ce.ContactAccepted) -> float:
+    return origin.due_at

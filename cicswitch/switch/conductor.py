@@ -47,6 +47,7 @@ from cicswitch.switch.embedding import Embedding
 from cicswitch.switch.environment import Environment
 from cicswitch.switch.faxes import Faxes
 from cicswitch.switch.features import FeatureCodes
+from cicswitch.switch.joining import Joining
 from cicswitch.switch.listening import Listening
 from cicswitch.switch.opening import Opening
 from cicswitch.switch.outbox import Outbox
@@ -134,6 +135,7 @@ class Conductor:
         self.contacts = Contacts(self)
         self.aside = Aside(self)
         self.drafts = Drafts(self)
+        self.joining = Joining(self)
         self.outbox = Outbox(self)
         self.faxes = Faxes(self)
         self.dialling = Dialling(self)

@@ -54,6 +54,7 @@ _STORED_S: Final = 5.0
 _MOST_TEXT: Final = 1_000_000
 _AGAIN_S: Final = 30.0
 """When a queue is asked again that has not taken what must not be lost."""
+_MOST_STEPS: Final = 20
 _CLOSED: Final = 100_000
 """Conversations that are over and may not be on disk yet, at most."""
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
@@ -141,8 +142,8 @@ class Contacts:
         if len(incoming.text) > _MOST_TEXT:
             raise Conflict(f"a message has at most {_MOST_TEXT} characters")
         record: ConversationRecord | None = None
-        if incoming.conversation and self._known(incoming.conversation) is None:
-            record = await c.env.archive.conversation(incoming.conversation)
+        if incoming.conversation:
+            record = await self._heir(incoming.conversation)
         accepted = c.do(lambda: self._arrived(channel, incoming, record))
         try:
             await self.stored()
@@ -153,6 +154,18 @@ class Contacts:
                 c.env.tasks.spawn("message not stored", self._forget(key))
             raise
         return accepted
+
+    async def _heir(self, name: str) -> ConversationRecord | None:
+        """A conversation, or the one that it has gone into."""
+        record: ConversationRecord | None = None
+        for _ in range(_MOST_STEPS):
+            record = self._known(name)
+            if record is None:
+                record = await self._c.env.archive.conversation(name)
+            if record is None or not record.merged:
+                break
+            name = record.merged
+        return record
 
     async def _forget(self, key: tuple[str, str]) -> None:
         """Once it is on disk, the store knows it."""
@@ -175,7 +188,9 @@ class Contacts:
     ) -> Accepted:
         """Raises `CommandError` if nobody takes it, and has changed nothing then."""
         c = self._c
-        record = self._known(incoming.conversation) or read
+        record = self._known(read.id) or read if read is not None else None
+        while record is not None and record.merged:
+            record = self._known(record.merged)  # since it was read
         if record is not None and record.channel != channel.name:
             record = None  # a stranger's reference
         contact = self.by_conversation.get(record.id) if record is not None else None
@@ -331,13 +346,14 @@ class Contacts:
             context=incoming.context,
             asked_at=0.0 if channel.live else c.now,
         )
-        contact = self._keep(origin, record)
+        contact = self.keep(origin, record)
         contact.run = run
         self._announce(origin)
         c.emit(origin, rows)
         return contact
 
-    def _keep(self, origin: ce.ContactAccepted, record: ConversationRecord) -> Contact:
+    def keep(self, origin: ce.ContactAccepted, record: ConversationRecord) -> Contact:
+        """Have a contact that begins."""
         contact = Contact(origin, record.seq)
         self.live[contact.id] = contact
         self.by_conversation[record.id] = contact
@@ -374,7 +390,7 @@ class Contacts:
             count += 1
             agent = event.agent
             origin = replace(event, agent="")
-            contact = self._keep(origin, record)
+            contact = self.keep(origin, record)
             self._announce(origin)
             c.emit(origin)
             if self.channels[event.channel].live:
@@ -446,7 +462,7 @@ class Contacts:
             if contact.asked is not None and not self.channels[contact.origin.channel].live:
                 self._park(contact)  # what came in writing is not thrown away for want of agents
             else:
-                self._over(contact, "normal")
+                self.over(contact, "normal")
         elif isinstance(
             action,
             a.DialTargets | a.EnterVoicemail | a.TransferCall | a.EnterCallback | a.ReceiveFax,
@@ -635,7 +651,7 @@ class Contacts:
         if contact.run is not None:
             self._execute(contact, contact.run.outcome(outcome, self._c.now))
         elif self.channels[contact.origin.channel].live:
-            self._over(contact, outcome)
+            self.over(contact, outcome)
         else:
             self._park(contact)
 
@@ -803,7 +819,7 @@ class Contacts:
         elif contact.id in self._c.engine.interactions:
             contact.stage = Stage.DIALPLAN  # so that the queue's word of it finds nobody who waits
             self._c.acd(acd.Leave(contact.id, reason))
-        self._over(contact, reason)
+        self.over(contact, reason)
 
     def stopping(self) -> None:
         """The switch stops: the books of the agents are closed, all contacts keep their places."""
@@ -951,7 +967,22 @@ class Contacts:
         c.do(lambda: c.outbox.came_back(message, channel.name, error))
         await self.stored()
 
-    def _over(self, contact: Contact, reason: str) -> None:
+    def moved_into(
+        self, contact: Contact, record: ConversationRecord, merged: ConversationRecord
+    ) -> None:
+        """A contact goes on in this conversation, into which another has gone."""
+        for each in (record, merged):
+            self.by_conversation.pop(each.id, None)
+            self.records.pop(each.id, None)
+            self._closed.pop(each.id, None)
+        contact.origin = replace(contact.origin, conversation=record.id, subject=record.subject)
+        self.by_conversation[record.id] = contact
+        self.records[record.id] = record
+        merged.interaction = ""
+        self._close(merged)
+
+    def over(self, contact: Contact, reason: str) -> None:
+        """It is over; the ACD knows already."""
         c = self._c
         self._clear(contact)
         self._still(contact)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cicswitch.contacts import events as ce
 from cicswitch.contacts.contact import Contact, Stage
 from cicswitch.core.errors import Conflict
-from cicswitch.records.rows import DraftDone, DraftRecord, Row
+from cicswitch.records.rows import DraftRecord, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,4 +53,4 @@ class Drafts:
         """Forget one: what is to be written for that."""
         if self.kept.pop(conversation, None) is None:
             return []
-        return [DraftDone(conversation)]
+        return [DraftRecord(conversation, "", "", self._c.now, "", "")]

@@ -56,6 +56,8 @@ _BODIES = {
     "/api/v1/agents/{agent}/device": {"device": ""},
     "/api/v1/callbacks": {"queue": "none", "number": "2001"},
     "/api/v1/do-not-call": {"number": "2001"},
+    "/api/v1/conversations/{conversation}/merge": {"conversation": "none"},
+    "/api/v1/conversations/{conversation}/split": {"message": "none"},
     "/api/v1/conversations/{conversation}/draft": {"text": "x"},
     "/api/v1/tasks": {"channel": "x", "subject": "x"},
     "/api/v1/faxes": {"to": "1", "text": "x"},

@@ -61,6 +61,7 @@ __all__ = [
     "TaskTaken",
     "Writing",
     "readable",
+    "view_of_conversation",
 ]
 
 _decode_facts: Final = msgspec.json.Decoder(dict[str, str]).decode
@@ -131,7 +132,7 @@ async def conversations(ask: Ask, query: ConversationQuery) -> Page[Conversation
     read = await ask.api.switch.archive.conversations(
         query.limit + 1, place_of(query.cursor), **wanted
     )
-    items = [_view(ask, each) for _, each in read[: query.limit]]
+    items = [view_of_conversation(ask, each) for _, each in read[: query.limit]]
     after = None
     if len(read) > query.limit:
         row, last = read[query.limit - 1]
@@ -145,7 +146,7 @@ async def conversation(ask: Ask, conversation: str) -> ConversationView:
 
     With interactions:self while one's own agent has it or is offered it, or if he had it last.
     """
-    return _view(ask, await readable(ask, conversation))
+    return view_of_conversation(ask, await readable(ask, conversation))
 
 
 @endpoint("GET", "/conversations/{conversation}/messages", scopes=_SEE)
@@ -235,7 +236,8 @@ async def readable(ask: Ask, name: str) -> ConversationRecord:
     return record
 
 
-def _view(ask: Ask, record: ConversationRecord) -> ConversationView:
+def view_of_conversation(ask: Ask, record: ConversationRecord) -> ConversationView:
+    """A conversation as it is shown."""
     contacts = _contacts(ask)
     record = contacts.records.get(record.id, record)
     contact = contacts.by_conversation.get(record.id)
@@ -257,6 +259,8 @@ def _view(ask: Ask, record: ConversationRecord) -> ConversationView:
         agent=record.agent,
         authentication=_facts(record).get("authentication", ""),
         signature=_signature(ask, record),
+        merged=record.merged,
+        split=record.split,
     )
 
 

@@ -19,10 +19,13 @@ __all__ = [
     "ConversationView",
     "DraftView",
     "Drafting",
+    "Merging",
     "MessageQuery",
     "MessageView",
+    "OpenConversations",
     "OutboxView",
     "Reading",
+    "Splitting",
     "TaskBody",
     "TaskTaken",
     "Writing",
@@ -58,6 +61,10 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     """Of an email: what one's own mail server says of the sender, like `dkim=pass spf=pass`."""
     signature: str = ""
     """Of an email: what is put below an answer."""
+    merged: str = ""
+    """The conversation that it has gone into, with its messages."""
+    split: str = ""
+    """The one that it was split off."""
 
 
 class ConversationQuery(Paging, frozen=True, kw_only=True):
@@ -141,6 +148,26 @@ class DraftView(Struct, frozen=True, kw_only=True):
     """Who has written it; empty: there is none."""
     account: str = ""
     at: float | None = None
+
+
+class Merging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which conversation is made one with it."""
+
+    conversation: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class Splitting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where it is split: this message and what follows go."""
+
+    message: Annotated[str, Meta(min_length=1, max_length=80)]
+    subject: Annotated[str, Meta(max_length=200)] = ""
+    """Of the new conversation; empty: the same."""
+
+
+class OpenConversations(Struct, frozen=True):
+    """Conversations that are open."""
+
+    items: list[ConversationView]
 
 
 class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -163,7 +163,9 @@ class Intake:
         if not message or bounce.action != "failed":
             return False
         found = await self._archive.message(message)
-        if found is None or found.conversation != conversation:
+        if found is None:
+            return False
+        if found.conversation != await self._archive.heir(message, conversation):
             return False
         self.counts["bounces"] += 1
         told = " ".join(each for each in (bounce.status, bounce.diagnostic) if each)
@@ -176,9 +178,11 @@ class Intake:
         ids = [*mail.in_reply_to, *reversed(mail.references)]
         if mail.bounce is not None and mail.bounce.original:
             ids.insert(0, mail.bounce.original)
-        found = token.find(ids, mail.subject, came_to, self._key)
-        if found or not ids:
-            return found
+        message, named = token.found(ids, mail.subject, came_to, self._key)
+        if named:
+            return await self._archive.heir(message, named)
+        if not ids:
+            return ""
         # What only refers to the customer's own mail is his only if he writes himself.
         answered = await self._archive.answered(self._channel.name, ids[:20])
         if answered is None or answered.customer.lower() != customer.lower():

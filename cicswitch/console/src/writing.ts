@@ -244,6 +244,14 @@ function add(of: InteractionView, over: boolean): void {
   if (over) void read(name);
 }
 
+/** One conversation has gone into another, or some of it away: it is read anew. */
+export async function merged(conversation: string, gone: string): Promise<void> {
+  if (gone) drop(gone);
+  change(conversation, { lines: [], more: false, whole: false });
+  await look();
+  await read(conversation);
+}
+
 /** Take up what is kept in the switch of an answer, if nothing else is written here. */
 async function begun(name: string): Promise<void> {
   try {
@@ -295,6 +303,8 @@ function heard(event: SwitchEvent): void {
   const name = String(event.conversation ?? "");
   if (event.type === "CustomerTyped") change(name, { typing_until: Date.now() + TYPING_MS });
   else if (event.type === "DraftKept") void followed(name);
+  else if (event.type === "ConversationMerged") void merged(name, String(event.merged));
+  else if (event.type === "ConversationSplit") void merged(name, "");
   else if (event.type === "MessageWritten") {
     wanted.set(name, Math.max(wanted.get(name) ?? 0, Number(event.seq)));
     if (talks.value[name]) void read(name);

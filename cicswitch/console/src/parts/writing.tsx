@@ -14,6 +14,7 @@ import { Customer, Note } from "./customer";
 import { useClock } from "./data";
 import { Faxes } from "./fax";
 import { Clip, Files, Going } from "./files";
+import { Merge, Split } from "./joining";
 import { Below, isMail, MailHead, Undelivered } from "./mail";
 
 const MOST_TEXT = 20_000;
@@ -220,6 +221,7 @@ function Conversation(props: Pane) {
               <>
                 <button onClick={() => setAsking("snooze")}>{t("snooze")}</button>
                 <button onClick={() => setAsking("due")}>{t("due")}</button>
+                <Merge of={of} />
               </>
             )}
           </>
@@ -317,6 +319,7 @@ function Messages(props: { talk: Talk }) {
               {line.author === `agent:${me.value?.account.agent}` &&
                 !line.delivery &&
                 ` · ${t("chat_sent")}`}
+              {isMail(of) && isOwn(props.talk) && !props.talk.over && <Split of={of} line={line} />}
             </div>
             <Text line={line} />
             <Files conversation={of.conversation ?? ""} files={line.attachments ?? []} />
