@@ -861,6 +861,9 @@ def _channels(config: Config, decoder: Decoder) -> Config:
     """Check them; the configuration with the settings of this package's channels as they mean."""
     found: dict[str, ChannelConfig] = {}
     known: dict[str, str] = {}
+    texts = [name for name, channel in config.channel.items() if channel.type == "sip"]
+    for name in texts[1:]:
+        decoder.add(("channel", name, "type"), f'"sip", as channel "{texts[0]}" is', "one of them")
     for name, channel in config.channel.items():
         made = found[name] = _settled(name, channel, config, decoder)
         for address in made.settings.get("addresses", ()) if channel.type == "email" else ():

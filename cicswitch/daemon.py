@@ -27,6 +27,7 @@ from cicswitch.attachments.files import Attachments
 from cicswitch.calls.call import Call
 from cicswitch.channels.fax import Fax
 from cicswitch.channels.load import make as make_channel
+from cicswitch.channels.sip import SipTexts
 from cicswitch.config import Config, default_path, load
 from cicswitch.core.errors import ConfigError, NotFound, ResourceError
 from cicswitch.core.ids import Tokens
@@ -319,6 +320,8 @@ class Switch:
             contacts.channels[name] = channel
             if isinstance(channel, Fax):
                 self.conductor.faxes.channels[name] = channel
+            elif isinstance(channel, SipTexts):
+                channel.carrier = self.sip.messages
 
     async def drain(self, seconds: float) -> int:
         """Take no new calls and wait for those in progress; the number that is left after it."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import (
     AsyncIterable,
+    Awaitable,
     Callable,
     Coroutine,
     Iterable,
@@ -602,6 +603,35 @@ class HttpChannel(Protocol):
 
     async def asked(self, request: HttpRequest) -> HttpAnswer:
         """Answer a request. It may come from anybody."""
+
+
+class ShortMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that has come by SIP."""
+
+    peer: str
+    """A trunk, or `device`."""
+    caller: str
+    called: str
+    name: str
+    text: str
+    external: str
+    """What tells it from all others."""
+    typing: bool = False
+    """It says that somebody types: the text is `active`, or he has stopped."""
+
+
+@runtime_checkable
+class TextCarrier(Protocol):
+    """What texts go by: `legs.sip.messages`."""
+
+    taker: Callable[[ShortMessage], Awaitable[None]] | None
+
+    def fits(self, target: str, text: str) -> bool:
+        """Whether a text may go there as one message. Raises `ResourceError`."""
+
+    async def send(self, target: str, text: str, caller: str, name: str, call_id: str) -> None:
+        """Give a text to `device:NUMBER` or `TRUNK:NUMBER`. Raises `NotReached` if it will not have
+        it, `ResourceError` for what may pass."""
 
 
 class FaxCall(msgspec.Struct, frozen=True, kw_only=True):

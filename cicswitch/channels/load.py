@@ -17,6 +17,7 @@ from typing import Final
 from cicswitch.channels.chat import Chat
 from cicswitch.channels.email.channel import Email
 from cicswitch.channels.fax import Fax
+from cicswitch.channels.sip import SipTexts
 from cicswitch.channels.task import Task
 from cicswitch.channels.webhook import Webhook
 from cicswitch.config import ChannelConfig
@@ -31,6 +32,7 @@ OWN: Final[dict[str, Factory]] = {
     "chat": Chat,
     "email": Email,
     "fax": Fax,
+    "sip": SipTexts,
     "task": Task,
     "webhook": Webhook,
 }

@@ -24,6 +24,7 @@ from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.guests import MARK, Guest, Guests
 from cicswitch.legs.sip.ladder import Ladder
 from cicswitch.legs.sip.leg import WEB, SipLeg
+from cicswitch.legs.sip.messages import Messages
 from cicswitch.legs.sip.places import Places
 from cicswitch.legs.sip.trunks import Trunk, Trunks
 from cicswitch.net.dns import resolve
@@ -128,6 +129,7 @@ class SipStack:
             max_expires_s=config.sip.register_max_s,
             max_contacts=config.sip.max_contacts,
         )
+        self.messages = Messages(self, self._authenticator, clock.now)
         self.transports = SipTransports(
             self._received, self._flow_failed, clock.now, in_use=self._connections_in_use
         )
@@ -218,6 +220,7 @@ class SipStack:
         if any(trunk.registration is not None for trunk in self.trunks.by_name.values()):
             await asyncio.sleep(0.2)
         self._places.stop()
+        await self.messages.stop()
         self.ladder.flush()
         await self.transports.close()
 
@@ -659,7 +662,7 @@ class SipStack:
     # -- other requests --------------------------------------------------------------------------
 
     def _requested(self, event: sip.RequestReceived) -> None:
-        if self.registrar.handle(event, self.now):
+        if self.registrar.handle(event, self.now) or self.messages.handle(event, self.now):
             return
         event.transaction.respond(self.now, 405, headers=self.agent.capabilities[:1])
 
