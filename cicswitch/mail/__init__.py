@@ -7,6 +7,8 @@
     quoting.py    where what is quoted begins
     automatic.py  whether a machine has written it, and bounces (RFC 3834, RFC 3464)
     results.py    Authentication-Results of one's own server (RFC 8601)
+    spf.py        who may send for a domain (RFC 7208)
+    dmarc.py      whether a mail is from where its From says (RFC 7489)
     token.py      conversations named in Message-IDs, subjects and addresses, signed
     language.py   the language of a text
     compose.py    a mail to bytes

@@ -18,7 +18,7 @@ from cicswitch.mail.automatic import bounce_of, why_automatic, why_silent
 from cicswitch.mail.headers import addresses, decoded, fields, ids, parts_of, when
 from cicswitch.mail.model import Mail, Piece
 
-__all__ = ["MOST_TEXT", "parse"]
+__all__ = ["MOST_TEXT", "header_of", "parse"]
 
 MOST_TEXT: Final = 500_000
 """Characters of the text; what is longer goes along as a file."""
@@ -79,6 +79,11 @@ def _tree(raw: bytes, problems: list[str]) -> Message | None:
     except Exception as error:
         problems.append(f"it could not be read: {type(error).__name__}")
         return None
+
+
+def header_of(raw: bytes) -> Message:
+    """The header of a mail, up to a length."""
+    return _header_only(raw)
 
 
 def _header_only(raw: bytes) -> Message:

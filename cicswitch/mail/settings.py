@@ -42,10 +42,7 @@ class ReceiveSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     def place(self) -> tuple[str, int]:
         """Host and port. Raises `ValueError`."""
-        host, _, port = self.listen.rpartition(":")
-        if not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError("ADDRESS:PORT")
-        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+        return _place(self.listen)
 
 
 class SendSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +80,9 @@ class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
     reply_token: bool = False
     automatic: Literal["keep", "queue"] = "keep"
     trusted: str = ""
+    verify: bool = False
+    own_servers: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
     most_mb: Annotated[int, Meta(ge=1, le=100)] = 40
     per_hour: Annotated[int, Meta(ge=1)] = 60
     secret: Secret = Secret()
@@ -105,6 +105,14 @@ class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
             decoder.add(path, "neither imap nor receive", "one of them: mails have to come in")
         if self.receive is not None:
             self._check_receive(self.receive, (*path, "receive"), decoder)
+        for index, text in enumerate(self.own_servers):
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                decoder.add((*path, "own_servers", index), f'"{text}"', "an IP network")
+        for index, text in enumerate(self.dns):
+            if not _is_place(text):
+                decoder.add((*path, "dns", index), f'"{text}"', 'like "127.0.0.1:53"')
         if self.send.user and not self.send.password:
             decoder.add((*path, "send", "user"), "no password", "password beside it")
         if "\n" in self.name or "\r" in self.name:
@@ -120,3 +128,18 @@ class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
                 ipaddress.ip_network(text, strict=False)
             except ValueError:
                 decoder.add((*path, "accept", index), f'"{text}"', "an IP network")
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("ADDRESS:PORT")
+    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+
+
+def _is_place(text: str) -> bool:
+    try:
+        _place(text)
+    except ValueError:
+        return False
+    return True

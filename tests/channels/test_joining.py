@@ -151,7 +151,7 @@ async def test_a_message_and_what_follows_become_another(tmp_path: Path) -> None
         ]
         written(await lee.post(f"{path}/messages", json={"text": "to the first"}))
         assert (await texts(lee, old))[-1] == (3, "to the first")
-        # What answers a message goes where that is now; what names only the conversation, there.
+        # What answers a message goes where that is now.
         await come(api, letter("more", In_Reply_To=answer_to(api, said, old)))
         await come(api, letter("thanks", In_Reply_To="<b@example.org>"))
         await come(api, letter("first", In_Reply_To=answer_to(api, "x", old)))

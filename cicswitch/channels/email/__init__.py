@@ -1,6 +1,7 @@
 """Email as a channel.
 
     intake.py   a mail that came: into which conversation, with which files
+    verify.py   SPF, DKIM and DMARC by the DNS
     receive.py  handed in by one's own mail server, LMTP or SMTP
     imap.py     read from a mailbox
     send.py     answers, on their way out

@@ -81,6 +81,7 @@ class Email:
             refused += self.mailbox.refused
             problems.append(self.mailbox.problem)
         found["refused"] = refused
+        found.update(self.intake.verifying())
         found["problem"] = "; ".join(each for each in problems if each)
         return found
 

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from cicswitch.channels.email.verify import Verifier
 from cicswitch.contacts.messages import Attachment, Incoming
 from cicswitch.core.errors import CommandError, TooLarge
 from cicswitch.mail import token
@@ -75,6 +76,7 @@ class Intake:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._threads = ThreadPoolExecutor(_AT_ONCE, "mail")
         """Its own: mails do not wait for what else threads do."""
+        self._verifier = Verifier(settings) if settings.verify else None
         self._senders = Sender(settings.per_hour)
         self._own = {address_of(each).lower(): address_of(each) for each in settings.addresses}
         self.counts = {"received": 0, "automatic": 0, "bounces": 0, "loops": 0, "throttled": 0}
@@ -82,6 +84,12 @@ class Intake:
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._verifier is not None:
+            self._verifier.close()
+
+    def verifying(self) -> dict[str, int]:
+        """How many could not be verified in time."""
+        return {} if self._verifier is None else dict(self._verifier.counts)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -93,25 +101,41 @@ class Intake:
         return self._own.get(address) or self._own.get(f"{local.partition('+')[0]}@{domain}", "")
 
     async def take(
-        self, raw: bytes, envelope_from: str | None = None, recipients: Sequence[str] = ()
+        self,
+        raw: bytes,
+        envelope_from: str | None = None,
+        recipients: Sequence[str] = (),
+        *,
+        peer: str = "",
+        helo: str = "",
     ) -> None:
-        """Take a mail; it is on disk when this returns.
+        """Take a mail; it is on disk when this returns. `peer`: who has handed it in, and how he
+        has greeted, where that may be the sender's server.
 
         Raises `TooLarge`, `CommandError` for one that nobody takes, `ResourceError` when it is to
         be handed in again.
         """
         if len(raw) > self._settings.most_mb << 20:
             raise TooLarge(f"a mail has at most {self._settings.most_mb} MiB")
+        checked: dict[str, str] = {}
+        if self._verifier is not None:
+            checked = await self._verifier.verify(raw, peer, helo, envelope_from)
         async with self._gate:
             mail = await self._run(lambda: parse(raw, envelope_from=envelope_from))
             if token.of_message_id(mail.message_id, self._key)[0]:
                 self.counts["loops"] += 1
                 log.warning("mail_loop", channel=self._channel.name)
                 return  # we have written it ourselves, and have it
-            await self._take(mail, raw, envelope_from or "", recipients)
+            checked = verdicts(mail.results, self._settings.trusted) or checked
+            await self._take(mail, raw, envelope_from or "", recipients, checked)
 
     async def _take(
-        self, mail: Mail, raw: bytes, envelope_from: str, recipients: Sequence[str]
+        self,
+        mail: Mail,
+        raw: bytes,
+        envelope_from: str,
+        recipients: Sequence[str],
+        checked: dict[str, str],
     ) -> None:
         external = await self._run(lambda: _external(mail, raw))
         if await self._archive.known(self._channel.name, external) is not None:
@@ -132,8 +156,8 @@ class Intake:
             conversation=conversation,
             subject=mail.subject,
             language=language_of(new),
-            context=self._context(mail, customer),
-            data={} if conversation and mail.automatic else self._data(mail),
+            context=self._context(mail, customer, checked),
+            data={} if conversation and mail.automatic else self._data(mail, checked),
             attachments=await self._files(mail),
             quiet=quiet,
         )
@@ -189,20 +213,17 @@ class Intake:
             return ""
         return answered.id
 
-    def _context(self, mail: Mail, customer: str) -> dict[str, str]:
+    def _context(self, mail: Mail, customer: str, checked: dict[str, str]) -> dict[str, str]:
         found = {
             "mail_from_domain": domain_of(customer),
             "mail_automatic": mail.automatic,
             "mail_reply_to": mail.reply_to if mail.reply_to.lower() != customer.lower() else "",
             "mail_to": ", ".join(mail.recipients[:10])[:200],
-            **{f"mail_{name}": value for name, value in self._verdicts(mail).items()},
+            **{f"mail_{name}": value for name, value in checked.items()},
         }
         return {name: value for name, value in found.items() if value}
 
-    def _verdicts(self, mail: Mail) -> dict[str, str]:
-        return verdicts(mail.results, self._settings.trusted)
-
-    def _data(self, mail: Mail) -> dict[str, str]:
+    def _data(self, mail: Mail, checked: dict[str, str]) -> dict[str, str]:
         """What an answer needs."""
         found = {
             "to": mail.reply_to or mail.sender,
@@ -211,7 +232,7 @@ class Intake:
             "subject": mail.subject,
             "silent": mail.silent,
             "authentication": " ".join(
-                f"{name}={value}" for name, value in sorted(self._verdicts(mail).items())
+                f"{name}={value}" for name, value in sorted(checked.items())
             ),
         }
         return {name: value for name, value in found.items() if value}

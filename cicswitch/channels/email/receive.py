@@ -94,15 +94,21 @@ class Receiver:
         content = envelope.content
         raw = content if isinstance(content, bytes) else (content or "").encode()
         envelope.content = envelope.original_content = None
-        status = await self._taken(raw, envelope)
+        peer = helo = ""
+        if self.settings.protocol == "smtp":
+            # By LMTP it is one's own server that hands mails in.
+            peer = str(session.peer[0]) if session.peer else ""
+            helo = session.host_name or ""
+        status = await self._taken(raw, envelope, peer, helo)
         if self.settings.protocol == "lmtp":
             # RFC 2033 section 4.2: one reply for each recipient that was taken.
             return "\r\n".join([status] * len(envelope.rcpt_tos))
         return status
 
-    async def _taken(self, raw: bytes, envelope: Envelope) -> str:
+    async def _taken(self, raw: bytes, envelope: Envelope, peer: str, helo: str) -> str:
+        sender, recipients = envelope.mail_from or "", list(envelope.rcpt_tos)
         taking = asyncio.ensure_future(
-            self.intake.take(raw, envelope.mail_from or "", list(envelope.rcpt_tos))
+            self.intake.take(raw, sender, recipients, peer=peer, helo=helo)
         )
         self._taking.add(taking)
         taking.add_done_callback(self._done)

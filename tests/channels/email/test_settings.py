@@ -53,6 +53,8 @@ listen = "127.0.0.1:2525"
         ('"mx.example.com"', '"mx.example.com"\nuser = "x"', "send.user: found no password"),
         ('"mx.example.com"', '"x"\nsecurity = "ssl"', 'send.security: found "ssl"'),
         ("[channel.mail.settings.receive]\n", "[channel.other]\n", "neither imap nor receive"),
+        ("addresses =", 'own_servers = ["x"]\naddresses =', "own_servers[0]: found"),
+        ("addresses =", 'dns = ["ns.example.com"]\naddresses =', 'dns[0]: found "ns.example.com"'),
         ("addresses =", 'nmae = "x"\naddresses =', 'unknown key "nmae"'),
         ("addresses =", "most_mb = 0\naddresses =", ":7: channel.mail.settings.most_mb: found 0"),
         ("addresses =", 'name = "a\\nb"\naddresses =', "settings.name: found more than one line"),
