@@ -61,6 +61,7 @@ MAX_PENDING = 2_000_000
 MAX_TRACES = 20_000
 MAX_CHAT = 10_000
 MAX_BATCH = 20_000
+AGAIN_S = 1.0
 
 _decode_pending: Final = msgspec.json.Decoder(
     CallbackAccepted | ContactAccepted | NumberBlocked
@@ -231,7 +232,7 @@ class StoreWriter:
                 if self._trace_hours:
                     self._expire_traces(db, expired_at)
             if len(self._pending) < MAX_BATCH or self.degraded:
-                self._wake.wait(1.0 if self.degraded else self._commit_s)
+                self._wake.wait(AGAIN_S if self.degraded else self._commit_s)
                 self._wake.clear()
 
     def _write(self) -> bool:
