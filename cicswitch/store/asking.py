@@ -62,16 +62,15 @@ async def connect(place: Postgres, statement_s: float) -> asyncpg.Connection:
     )
 
 
-def in_words(error: BaseException, place: Postgres) -> str:
-    """What has gone wrong, in a line, and where."""
+def in_words(error: BaseException) -> str:
+    """What has gone wrong, in a line. It says nothing of where: `/health` shows it to everybody."""
     if isinstance(error, TimeoutError):
-        return f"no answer from {place}"
+        return "the server does not answer"
     if isinstance(error, ConnectionRefusedError):
-        return f"nothing listens at {place}"
-    text = str(error).split("\n")[0].strip() or type(error).__name__
-    return f"{text} ({place})"
+        return "nothing listens at the server's address"
+    return str(error).split("\n")[0].strip() or type(error).__name__
 
 
 def refused(error: BaseException, place: Postgres) -> ResourceError:
-    """The error that goes on from here."""
-    return ResourceError(in_words(error, place))
+    """The error that goes on from here to who has asked."""
+    return ResourceError(f"the store {place} cannot be read: {in_words(error)}")

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -61,6 +62,10 @@ class ReaderPool:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        left = asyncio.all_tasks(self._loop)  # somebody waits for each
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self._loop.close()
 
     async def _made(self) -> Any:
@@ -81,7 +86,14 @@ class ReaderPool:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Have it done in the connections' thread. Raises `ResourceError`."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # the loop is closed
+            work.close()
+            raise ResourceError(f"{self.place} is not asked any more") from None
+        try:
+            return asked.result(2 * _STATEMENT_S)
+        except CancelledError:
+            raise ResourceError(f"{self.place} is not asked any more") from None
         except ERRORS as error:
             raise refused(error, self.place) from None
 
@@ -92,7 +104,8 @@ class ReaderPool:
         try:
             yield _Asked(self, connection)
         finally:
-            self.run(self._pool.release(connection, timeout=CONNECT_S))
+            with contextlib.suppress(ResourceError):  # it is cut: the pool knows
+                self.run(self._pool.release(connection, timeout=CONNECT_S))
 
     def close(self) -> None:
         """End the connections and their thread."""

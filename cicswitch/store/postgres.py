@@ -161,11 +161,11 @@ class PostgresDatabase:
             self._do(self._begin())
         except ERRORS as error:
             self.close()
-            text = f"the store {self.name} cannot be opened: {in_words(error, self.place)}"
+            text = f"the store {self.name} cannot be opened: {in_words(error)}"
             raise ResourceError(text) from None
-        except ResourceError:
+        except ResourceError as error:
             self.close()
-            raise
+            raise ResourceError(f"the store {self.name} cannot be opened: {error}") from None
         return _Own(self)
 
     def write(self, batch: Batch) -> None:
@@ -174,8 +174,10 @@ class PostgresDatabase:
             return  # somebody waits for what is written already
         try:
             self._do(self._written(batch))
-        except ERRORS as error:
-            raise refused(error, self.place) from None
+        except ResourceError:
+            raise
+        except Exception as error:  # whatever it is: the batch is kept, and people see why
+            raise ResourceError(in_words(error)) from None
 
     def close(self) -> None:
         """Close the connection, and with it let go of the lock. Idempotent."""
@@ -222,7 +224,7 @@ class PostgresDatabase:
         connection = await self._connected()
         number = int(await connection.fetchval("SHOW server_version_num"))
         if number < _OLDEST:
-            raise ResourceError(f"{self.name} is PostgreSQL {number // 10000}; 14 is the oldest")
+            raise ResourceError(f"it is PostgreSQL {number // 10000}, and 14 is the oldest")
         if await connection.fetchval("SHOW fsync") == "off":
             log.warning("postgres_without_fsync", store=self.name)
         async with _transaction(connection):
@@ -230,8 +232,7 @@ class PostgresDatabase:
             version = await connection.fetchval("SELECT version FROM cicswitch") or 0
             if version > VERSION:
                 raise ResourceError(
-                    f"{self.name} was written by a newer version"
-                    f" (schema {version}, known: {VERSION})"
+                    f"it was written by a newer version (schema {version}, known: {VERSION})"
                 )
             if version < VERSION:
                 for statement in statements(version):
@@ -249,6 +250,8 @@ class PostgresDatabase:
 
     async def _connected(self) -> Any:
         """The connection, with the lock: the one that is there, or another."""
+        for _ in range(3):  # the loop has stood still: a server that has gone meanwhile is noticed
+            await asyncio.sleep(0)
         if self._connection is not None and not self._connection.is_closed():
             return self._connection
         connection = await connect(self.place, _STATEMENT_S)
@@ -270,11 +273,9 @@ class PostgresDatabase:
 
     async def _held(self, connection: Any) -> str:
         """Who has the lock, in words."""
-        found = await connection.fetchrow(_HOLDER, LOCK)
+        found = None if self._run else await connection.fetchrow(_HOLDER, LOCK)
         who = f", from {found[0] or 'this machine'} since {found[1]}" if found else ""
-        return (
-            f"another switch writes to {self.name} already{who}: each needs a database of its own"
-        )
+        return f"another switch writes to it already{who}: each needs a database of its own"
 
     async def _compared(self, connection: Any) -> None:
         """Whether the batch in doubt is there. Raises `ResourceError` if the database is no more
@@ -282,8 +283,7 @@ class PostgresDatabase:
         found = await connection.fetchrow("SELECT run, batch FROM cicswitch")
         if found is None or found[0] != self._run:
             raise ResourceError(
-                f"another switch has written to {self.name} since: stop one of them and start this"
-                " one again"
+                "another switch has written to it since: stop one of them and start this one again"
             )
         if found[1] < self._batch:
             log.error("store_commits_gone", batches=self._batch - found[1], store=self.name)

@@ -61,7 +61,7 @@ async def test_a_switch_and_its_command_line_work_with_a_database(
     port = free_port()
     async with center(tmp_path, extra=TRUNK.format(port=port)) as c:
         call = await abandoned(c, port)
-        with pytest.raises(ResourceError, match="another switch writes to"):
+        with pytest.raises(ResourceError, match="another switch writes to it"):
             await Switch(tmp_path / "cicswitch.toml").start()
         (row,) = await c.rows("interaction")
         assert row["outcome"] == "abandoned"

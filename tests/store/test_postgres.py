@@ -19,6 +19,7 @@ from cicswitch.store import asking, chat, contacts
 from cicswitch.store import postgres as module
 from cicswitch.store import postgres_schema as schema
 from cicswitch.store.make import make_store
+from cicswitch.store.pool import pool_of
 from cicswitch.store.reader import read_rows, reading
 from tests.store.test_degraded import Watched
 from tests.support.postgres import LACKING, PASSWORD, Cluster, cluster
@@ -106,7 +107,9 @@ async def test_nothing_is_lost_or_doubled_while_the_server_is_away(own: Cluster,
             await asyncio.to_thread(own.kill)
         else:
             await asyncio.to_thread(own.stop)
-        assert "cannot be written" in await w.next_state()
+        told = await w.next_state()
+        assert "cannot be written" in told
+        assert str(own.port) not in told  # everybody sees it in /health
         with pytest.raises(ResourceError, match="nothing listens"):
             await asyncio.to_thread(interactions, place)
         await asyncio.to_thread(own.start, durable=True)
@@ -210,6 +213,42 @@ async def test_a_connection_that_is_ended_in_a_transaction_comes_back(
         assert interactions(database) == ["i1"]
 
 
+async def test_a_server_that_was_away_while_nothing_was_written_is_no_failure(
+    postgres: Cluster, database: Postgres
+) -> None:
+    with watched(database) as w:
+        await w.store.committed()
+        assert await asyncio.to_thread(interactions, database) == []
+        cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
+        postgres.sql(database, f"{cut} '{database.database}' AND pid != pg_backend_pid()")
+        for event in call(1):
+            w.store.append(event)
+        await w.store.committed()
+        assert await asyncio.to_thread(interactions, database) == ["i1"]  # a new connection too
+        assert w.reasons == []
+
+
+async def test_who_asks_while_it_ends_is_told_so(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cicswitch.store.pool.CONNECT_S", 0.2)
+    pool = pool_of(database)
+    asked = threading.Event()
+
+    def ask() -> None:
+        with pool.reading() as db:
+            asked.set()
+            db.execute("SELECT pg_sleep(30)")
+
+    asking = asyncio.create_task(asyncio.to_thread(ask))
+    await asyncio.to_thread(asked.wait)
+    pool.close()
+    with pytest.raises(ResourceError):
+        await asyncio.wait_for(asking, 10)
+    with pytest.raises(ResourceError, match="not asked any more"):
+        await asyncio.to_thread(ask)
+
+
 async def test_a_table_that_somebody_holds_degrades_the_store_until_he_lets_go(
     database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,7 +276,7 @@ async def test_a_second_switch_on_a_database_is_refused_and_says_why(
         second = make_store(database)
         with pytest.raises(ResourceError) as caught:
             await asyncio.to_thread(second.open, 1.0, "test")
-        assert "another switch writes to" in str(caught.value)
+        assert "another switch writes to it already" in str(caught.value)
         assert "from 127.0.0.1 since 20" in str(caught.value)
         assert PASSWORD not in str(caught.value)
         for event in call(1):
@@ -271,7 +310,7 @@ async def test_who_has_lost_the_database_to_another_writes_no_more(
     [
         ({"password": "wrong"}, 'password authentication failed for user "cic"'),
         ({"database": "none"}, 'database "none" does not exist'),
-        ({"port": 1}, "nothing listens at postgresql://cic@127.0.0.1:1/"),
+        ({"port": 1}, "nothing listens at the server's address"),
         ({"host": "no-such-host.invalid"}, "cannot be opened"),
     ],
 )
@@ -287,6 +326,7 @@ def test_a_database_that_cannot_be_opened_is_one_line_without_the_password(
             ask()
         if "cannot" not in expected:
             assert expected in str(caught.value)
+        assert str(place) in str(caught.value)
         assert "\n" not in str(caught.value)
         assert str(made["password"]) not in str(caught.value)
         assert password not in str(caught.value)
