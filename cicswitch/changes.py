@@ -13,6 +13,8 @@ __all__ = ["SECRET", "changes"]
 SECRET = re.compile(r"password|secret|token|api_?key", re.IGNORECASE)
 """Keys whose values are not shown; a test sees that all secrets of the configuration are among
 them."""
+STORE = (("store",), ("store", "url"))
+"""Where the URL of a database stands, with its password."""
 _MOST = 200
 _LONG = 200
 _NONE = object()
@@ -55,7 +57,7 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _shown(path: tuple[str | int, ...], value: Any) -> Any:
-    if any(isinstance(part, str) and SECRET.search(part) for part in path[-2:]):
+    if any(isinstance(part, str) and SECRET.search(part) for part in path[-2:]) or path in STORE:
         return "…"
     if isinstance(value, str) and "://" in value:
         value = _without_query(value)

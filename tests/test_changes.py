@@ -7,7 +7,7 @@ from typing import Any
 import msgspec.inspect as mi
 import pytest
 
-from cicswitch.changes import SECRET, changes
+from cicswitch.changes import SECRET, STORE, changes
 from cicswitch.config import Config
 from cicswitch.core.toml import Secret
 
@@ -91,4 +91,7 @@ def secrets_of(kind: Any, name: str = "") -> list[str]:
 def test_all_secrets_of_the_configuration_are_known_by_their_names() -> None:
     found = secrets_of(mi.type_info(Config))
     assert {"password", "secret"} <= set(found)
-    assert all(SECRET.search(name) for name in found)
+    assert {name for name in found if not SECRET.search(name)} == {STORE[1][-1]}
+    for text in ('store = "postgresql://cic:p/w@db/cic"', '[store]\nurl = "postgresql://u:p@db/c"'):
+        (shown,) = changes("", text)[1].values()
+        assert shown == "…"
