@@ -343,6 +343,8 @@ class CallbackConfig(Struct, frozen=True, forbid_unknown_fields=True):
     prompt: str = ""
     hours: str = ""
     zone: str = ""
+    machine: Literal["connect", "hang-up", "message"] = "connect"
+    message: str = ""
 
 
 class QueueConfig(Struct, frozen=True, forbid_unknown_fields=True):

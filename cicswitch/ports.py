@@ -40,6 +40,7 @@ from cicswitch.records.rows import ConversationRecord, FaxRecord, Row
 
 __all__ = [
     "Accepted",
+    "AnswerHeard",
     "Archive",
     "BrowserGone",
     "BrowserLocal",
@@ -335,6 +336,14 @@ class FaxToneHeard(msgspec.Struct, frozen=True, tag=True):
     leg: str
 
 
+class AnswerHeard(msgspec.Struct, frozen=True, tag=True):
+    """Who has answered on a leg that is listened to: `human` or `machine`; then `ready`, when a
+    machine records."""
+
+    leg: str
+    word: str
+
+
 class BrowserGone(msgspec.Struct, frozen=True, tag=True):
     """The browser of a leg has ended its connection, or nothing has come of it for `silent_s`."""
 
@@ -353,6 +362,7 @@ MediaEvent = (
     | BrowserGone
     | FaxEnded
     | FaxToneHeard
+    | AnswerHeard
 )
 
 
@@ -440,6 +450,11 @@ class MediaPlane(Protocol):
     def hear_fax(self, leg: str, on: bool) -> None:
         """Listen for the calling tone of a fax machine while the leg is not bridged, or no more;
         `FaxToneHeard` follows once.
+        """
+
+    def hear_answer(self, leg: str, on: bool) -> None:
+        """Listen whether a person or a machine has answered, while the leg is not bridged, or no
+        more; `AnswerHeard` follows.
         """
 
     def stats(self, leg: str) -> MediaStats | None:

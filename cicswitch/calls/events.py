@@ -492,6 +492,8 @@ class CallbackAccepted(Struct, frozen=True, tag=True):
     """Of the customer, as he or who asked for him says."""
     note: str = ""
     """What it is about, for the agent."""
+    told: bool = False
+    """A message was left with a machine."""
     by: str = ""
     """Who asked for it: empty, the customer on the line; `account:NAME`; `widget:NAME`."""
 

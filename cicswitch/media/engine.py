@@ -85,7 +85,7 @@ class Engine:
         self._sources = Sources()
         self.player = Player(self._play_finished, self._digits_out)
         self.mixer = Mixer(self._announced)
-        self._listener = Listener(self._heard, self._fax_tone)
+        self._listener = Listener(self._heard, self._fax_tone, self._answer_heard)
         self.faxes = Faxes(self._fax_over)
         self._listen_at = 0.0
         self._flushing: deque[tuple[Recording, Leg]] = deque()
@@ -101,6 +101,7 @@ class Engine:
         self._random = random.Random(secrets.randbits(64))
         self.closing = False
         self._fax_ears: set[int] = set()
+        self._answer_ears: set[int] = set()
         """Legs by number that are listened to for the calling tone of a fax machine."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             wire.Grow: self._grow,
@@ -120,6 +121,7 @@ class Engine:
             wire.Fax: self._fax,
             wire.StopFax: self._stop_fax,
             wire.HearFax: self._hear_fax,
+            wire.HearAnswer: self._hear_answer,
             wire.Close: self._close,
             wire.Quit: self._quit,
         }
@@ -253,11 +255,12 @@ class Engine:
             alone = alone and each.fax is None and each.t38 is None
             listen = each.params.dtmf_payload_type is None and alone
             tone = each.number in self._fax_ears and alone
-            if listen or tone:
+            answer = each.number in self._answer_ears and alone
+            if listen or tone or answer:
                 if each.ear is None:
                     each.ear = Ear()
                     self._listener.legs[each.number] = each
-                each.ear.listen(digits=listen, cng=tone)
+                each.ear.listen(digits=listen, cng=tone, answer=answer)
             elif each.ear is not None:
                 each.ear = None
                 self._listener.legs.pop(each.number, None)
@@ -552,6 +555,20 @@ class Engine:
         self._touch(leg)
         self._rewire(leg)
 
+    def _hear_answer(self, command: wire.HearAnswer) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is None:
+            return
+        if command.on:
+            self._answer_ears.add(leg.number)
+        else:
+            self._answer_ears.discard(leg.number)
+        self._touch(leg)
+        self._rewire(leg)
+
+    def _answer_heard(self, leg: Leg, word: str) -> None:
+        self._emit(wire.AnswerHeard(leg.number, word))
+
     def _fax_tone(self, leg: Leg) -> None:
         self._fax_ears.discard(leg.number)
         self._emit(wire.FaxTone(leg.number))
@@ -634,6 +651,7 @@ class Engine:
         if leg is None:
             return
         del self._buckets[leg.number % SWEEPS][leg.number]
+        self._answer_ears.discard(leg.number)
         self._fax_ears.discard(leg.number)
         self.faxes.end(leg, "the call ended")
         if leg.recording is not None:

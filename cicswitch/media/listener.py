@@ -1,5 +1,5 @@
-"""In-band digits of the legs that have no telephone events and are not bridged, and the calling
-tone of fax machines where somebody asks for it."""
+"""In-band digits of the legs that have no telephone events and are not bridged, and where somebody
+asks for it the calling tone of fax machines, and whether a person or a machine has answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cicswitch.rtp import g711
+from cicswitch.rtp.amd import AnswerDetector
 from cicswitch.rtp.cng import CngDetector
 from cicswitch.rtp.goertzel import Detector, Listening
 
@@ -26,7 +27,7 @@ MAX_GAP = 800
 class Ear:
     """The state of one leg: detection, and the audio that came since the last pass."""
 
-    __slots__ = ("audio", "cng", "digits", "listening", "next_timestamp")
+    __slots__ = ("answer", "audio", "cng", "digits", "listening", "next_timestamp")
 
     def __init__(self) -> None:
         self.listening: Listening | None = None
@@ -35,10 +36,15 @@ class Ear:
         self.next_timestamp = -1
         self.digits = True
         self.cng: CngDetector | None = None
+        self.answer: AnswerDetector | None = None
 
-    def listen(self, *, digits: bool, cng: bool) -> None:
+    def listen(self, *, digits: bool, cng: bool, answer: bool) -> None:
         """What to listen for."""
         self.digits = digits
+        if not answer:
+            self.answer = None
+        elif self.answer is None:
+            self.answer = AnswerDetector()
         if not cng:
             self.cng = None
         elif self.cng is None:
@@ -57,9 +63,15 @@ class Ear:
 class Listener:
     """All ears of a worker; one detection pass for all of them."""
 
-    def __init__(self, heard: Callable[[Leg, str, int], None], tone: Callable[[Leg], None]) -> None:
+    def __init__(
+        self,
+        heard: Callable[[Leg, str, int], None],
+        tone: Callable[[Leg], None],
+        answered: Callable[[Leg, str], None],
+    ) -> None:
         self._heard = heard
         self._tone = tone
+        self._answered = answered
         self._detector = Detector()
         self.legs: dict[int, Leg] = {}
 
@@ -76,6 +88,11 @@ class Listener:
             listening = ear.listening
             if ear.audio and ear.cng is not None and ear.cng.hear(np.concatenate(ear.audio)):
                 self._tone(leg)
+            if ear.answer is not None:
+                # Whoever sends nothing is silent, and his silence counts.
+                said = np.concatenate(ear.audio) if ear.audio else np.zeros(MAX_GAP, np.int16)
+                for word in ear.answer.hear(said):
+                    self._answered(leg, word)
             if not ear.digits:
                 ear.audio.clear()
                 continue

@@ -53,6 +53,7 @@ from cicswitch.media.webrtc.gateway import Gateway
 from cicswitch.media.webrtc.wire import Sound
 from cicswitch.media.worker import Worker
 from cicswitch.ports import (
+    AnswerHeard,
     FaxEnded,
     FaxToneHeard,
     MediaAddress,
@@ -707,6 +708,12 @@ class WorkerPlane:
         if found is not None:
             found.link.send(wire.HearFax(found.number, on))
 
+    def hear_answer(self, leg: str, on: bool) -> None:
+        """Listen whether a person or a machine has answered, or no more."""
+        found = self._legs.get(leg)
+        if found is not None:
+            found.link.send(wire.HearAnswer(found.number, on))
+
     def stats(self, leg: str) -> MediaStats | None:
         """The leg so far, some seconds old."""
         found = self._legs.get(leg)
@@ -786,6 +793,10 @@ class WorkerPlane:
             leg = link.legs.get(event.leg)
             if leg is not None:
                 self._tell(FaxToneHeard(leg))
+        elif isinstance(event, wire.AnswerHeard):
+            leg = link.legs.get(event.leg)
+            if leg is not None:
+                self._tell(AnswerHeard(leg, event.word))
         elif isinstance(event, wire.Silent):
             leg = link.legs.get(event.leg)
             if leg is not None:

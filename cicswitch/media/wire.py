@@ -160,6 +160,13 @@ class HearFax(_Message, frozen=True):
     on: bool
 
 
+class HearAnswer(_Message, frozen=True):
+    """Listen whether a person or a machine has answered, or no more."""
+
+    leg: int
+    on: bool
+
+
 class Close(_Message, frozen=True):
     """End a leg."""
 
@@ -260,6 +267,13 @@ class FaxTone(_Message, frozen=True):
     leg: int
 
 
+class AnswerHeard(_Message, frozen=True):
+    """Who has answered: `human`, `machine`; then `ready`: it records."""
+
+    leg: int
+    word: str
+
+
 class Figures(_Message, frozen=True):
     """Counters of the worker, each second."""
 
@@ -284,10 +298,23 @@ Command = (
     | Fax
     | StopFax
     | HearFax
+    | HearAnswer
     | Close
     | Quit
 )
-Event = Ports | Dtmf | Played | Silent | Recorded | Closed | Heard | FaxOver | FaxTone | Figures
+Event = (
+    Ports
+    | Dtmf
+    | Played
+    | Silent
+    | Recorded
+    | Closed
+    | Heard
+    | FaxOver
+    | FaxTone
+    | AnswerHeard
+    | Figures
+)
 
 ENCODER = msgspec.msgpack.Encoder()
 COMMANDS: msgspec.msgpack.Decoder[list[Command]] = msgspec.msgpack.Decoder(list[Command])

@@ -292,8 +292,14 @@ class Ledger:
         accepted = self._callbacks.get(event.interaction)
         if accepted is None:
             return []
+        told = isinstance(event, calls.CallbackTried) and event.reason == "message-left"
         return self._callback_accepted(
-            msgspec.structs.replace(accepted, attempts=event.attempts, not_before=event.not_before)
+            msgspec.structs.replace(
+                accepted,
+                attempts=event.attempts,
+                not_before=event.not_before,
+                told=accepted.told or told,
+            )
         )
 
     def _callback_ended(self, event: calls.CallbackEnded) -> list[Row]:

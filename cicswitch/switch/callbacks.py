@@ -35,9 +35,9 @@ from cicswitch.calls import events as ev
 from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.config import CallbackConfig
-from cicswitch.core.errors import CommandError, Conflict, NotFound
+from cicswitch.core.errors import CicError, CommandError, Conflict, NotFound
 from cicswitch.dialplan.actions import EnterCallback, EnterQueue
-from cicswitch.ports import LegsUnavailable
+from cicswitch.ports import AnswerHeard, LegsUnavailable, MediaSource
 from cicswitch.reach import plain, zones_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ _STORED_S = 5.0
 """A promise that is not on disk by then is not made."""
 _UNAVAILABLE_S = 30.0
 """No line out: tried again after this, and not counted as an attempt."""
+_HEAR_S = 6.0
+"""By then it is known who has answered; who is not known is somebody."""
+_GREETING_S = 45.0
+"""No greeting is longer."""
 _RUNS = 20
 _MOST = 10_000
 _MOST_BLOCKED = 100_000
@@ -68,10 +72,16 @@ GREETINGS = {
 }
 
 
+MESSAGES = {
+    "en": "Hello. You asked us to call you back. We could not reach you, and will try again.",
+    "ko": "안녕하세요. 요청하신 콜백입니다. 연결되지 않아 나중에 다시 전화드리겠습니다.",
+}
+
+
 class Promise:
     """One who is to be called back."""
 
-    __slots__ = ("call", "dialling", "event", "look_at", "queued")
+    __slots__ = ("call", "dialling", "event", "look_at", "machine", "queued")
 
     def __init__(self, event: ev.CallbackAccepted) -> None:
         self.event = event
@@ -82,6 +92,8 @@ class Promise:
         """While he is dialled, or waits on the line."""
         self.dialling = False
         """An attempt is on its way to the disk; he is dialled when it is there."""
+        self.machine = ""
+        """A machine has answered: `machine`, or `message-left`."""
         self.look_at = 0.0
         """When its turn is estimated next."""
 
@@ -482,6 +494,80 @@ class Callbacks:
             call.timer.cancel()
             call.timer = None
         self.answer_s += (c.now - call.started_at - self.answer_s) / 8
+        if self._settings(promise.event.queue).machine == "connect":
+            self._join(call, promise, entry)
+            return
+        c.env.media.hear_answer(call.customer.id, True)
+        call.timer = c.later(_HEAR_S, lambda: self._judged(call, "human"))
+
+    def heard(self, event: AnswerHeard) -> None:
+        """Who has answered."""
+        call = self._c.by_leg.get(event.leg)
+        if call is not None and call.customer.id == event.leg:
+            self._judged(call, event.word)
+
+    def _judged(self, call: Call, word: str) -> None:
+        """A person waits for an agent; a machine does not."""
+        c = self._c
+        promise = self.promises.get(call.id)
+        entry = c.engine.interactions.get(call.id)
+        if promise is None or entry is None or call.phase is not Phase.CALLING_BACK:
+            return
+        if call.timer is not None:
+            call.timer.cancel()
+            call.timer = None
+        settings = self._settings(promise.event.queue)
+        leaves = settings.machine == "message" and not promise.event.told
+        if word == "machine":
+            promise.machine = "machine"
+            log.info("callback_machine", interaction_id=call.id, message=leaves)
+            if leaves:
+                call.timer = c.later(_GREETING_S, lambda: c.end(call, Reason.NORMAL))
+                return
+        c.env.media.hear_answer(call.customer.id, False)
+        if word == "human":
+            self._join(call, promise, entry)
+        elif word == "ready" and leaves:
+            call.timer = None
+            self._leave_message(call, promise, settings)
+        else:
+            c.end(call, Reason.NORMAL)
+
+    def _leave_message(self, call: Call, promise: Promise, settings: CallbackConfig) -> None:
+        """Say what is to be said to a machine; the call ends behind it."""
+        c = self._c
+        language = c.waiting.language(call)
+        call.phase = Phase.ANNOUNCING
+        promise.machine = "message-left"
+        if settings.message:
+            if not c.listening.prompts(call, (settings.message,), language):
+                promise.machine = "machine"
+                c.end(call, Reason.NORMAL)
+            return
+        text = MESSAGES.get(language.partition("-")[0], MESSAGES["en"])
+        c.env.tasks.spawn(f"message {call.id}", self._say_message(call, promise, text))
+
+    async def _say_message(self, call: Call, promise: Promise, text: str) -> None:
+        c, path = self._c, ""
+        try:
+            path = str(await c.env.speech.synthesize(text, c.waiting.language(call)))
+        except CicError as error:
+            log.error("callback_message_failed", interaction_id=call.id, error=str(error))
+
+        def play() -> None:
+            if call.phase is not Phase.ANNOUNCING:
+                return
+            if path:
+                c.listening.sources(call, [MediaSource(path=path)])
+            else:
+                promise.machine = "machine"
+                c.end(call, Reason.NORMAL)
+
+        c.run_soon(play)
+
+    def _join(self, call: Call, promise: Promise, entry: Interaction) -> None:
+        """He waits for his agent on the line."""
+        c = self._c
         call.phase, call.queue = Phase.QUEUED, entry.queue.name
         event = promise.event
         c.emit(ev.CallbackReached(c.now, call.id, event.attempts))
@@ -500,13 +586,19 @@ class Callbacks:
         if promise is None:
             return False
         promise.call = None
+        reason, promise.machine = promise.machine or reason, ""
         if self.stopping:
             return True
         event = promise.event
         attempts = event.attempts + 1
         settings = self._settings(event.queue)
         not_before = c.now + settings.retry_s
-        promise.event = replace(event, attempts=attempts, not_before=not_before)
+        promise.event = replace(
+            event,
+            attempts=attempts,
+            not_before=not_before,
+            told=event.told or reason == "message-left",
+        )
         c.emit(ev.CallbackTried(c.now, call.id, attempts, reason, not_before))
         log.info("callback_failed", interaction_id=call.id, attempt=attempts, reason=reason)
         if attempts >= settings.attempts:

@@ -86,7 +86,7 @@ _OF_MEDIA: Final = frozenset(
     (
         *(ports.MediaDtmf, ports.PlayFinished, ports.MediaTimeout, ports.RecordingClosed),
         *(ports.MediaLegClosed, ports.MediaWorkerLost, ports.BrowserGone),
-        *(ports.FaxEnded, ports.FaxToneHeard),
+        *(ports.FaxEnded, ports.FaxToneHeard, ports.AnswerHeard),
     )
 )
 """What the media plane says is for the conductor; the journal has what it makes of it."""
@@ -165,6 +165,7 @@ class Conductor:
             ports.BrowserGone: self._browser_gone,
             ports.FaxEnded: self.faxes.ended,
             ports.FaxToneHeard: self.faxes.tone,
+            ports.AnswerHeard: self.callbacks.heard,
             ports.MediaLegClosed: self._media_closed,
             ports.MediaWorkerLost: self._media_lost,
             ports.RecordingClosed: self._recording_closed,
@@ -578,7 +579,8 @@ class Conductor:
 
     def customer_gone(self, call: Call, reason: str) -> None:
         """The customer's leg is over, and with it the call: nothing of it may stay behind."""
-        again = call.phase is Phase.CALLING_BACK and self.callbacks.not_reached(call, reason)
+        calling = call.phase in (Phase.CALLING_BACK, Phase.ANNOUNCING)
+        again = calling and self.callbacks.not_reached(call, reason)
         again = again or self.callbacks.keeps(call.id)
         talked = call.other is not None
         self.together.clear(call, Reason.NORMAL)

@@ -646,6 +646,10 @@ ELSEWHERE = {
         "tests/journeys/test_callbacks.py",
     ),
     **dict.fromkeys(
+        ("queue.callback.machine", "queue.callback.message"),
+        "tests/journeys/test_answering.py",
+    ),
+    **dict.fromkeys(
         (
             "webrtc.enabled",
             "webrtc.host",
