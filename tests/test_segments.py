@@ -188,9 +188,7 @@ async def test_a_segment_gives_priority_and_stands_in_the_records(
         rows = await p.c.rows("interaction")
         assert sorted(row["segment"] for row in rows) == ["", "gold", "vip"]
         config = p.c.switch.config
-        report = gather(
-            config.path(config.store.path), limits_of(config), 0.0, 1e11, "answered_only", "segment"
-        )
+        report = gather(p.c.switch.place, limits_of(config), 0.0, 1e11, "answered_only", "segment")
         assert [(f.queue, f.abandoned) for f in report.queues] == [
             ("-", 1),
             ("gold", 1),

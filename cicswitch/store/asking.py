@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -10,13 +10,24 @@ import asyncpg
 from cicswitch.core.errors import ResourceError
 from cicswitch.runtime.place import Postgres
 
-__all__ = ["ERRORS", "Answer", "connect", "in_words", "settings"]
+__all__ = [
+    "CONNECT_S",
+    "ERRORS",
+    "LARGEST",
+    "Answer",
+    "connect",
+    "given",
+    "in_words",
+    "refused",
+    "settings",
+]
 
 ERRORS: Final = (
     *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(OSError, TimeoutError, ValueError),
 )
 CONNECT_S: Final = 5.0
+LARGEST: Final = 2**63 - 1
 LOCK_S = 5.0
 """So long a table may be held by somebody else."""
 
@@ -39,6 +50,20 @@ class Answer:
         return [*self._rows]
 
 
+def given(values: Sequence[Any]) -> list[Any]:
+    """Values of a question as PostgreSQL takes them: whatever somebody asks for, it is an answer
+    that there is none of it."""
+    return [_taken(value) for value in values]
+
+
+def _taken(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "�").encode("utf-8", "replace").decode()
+    if type(value) is int:
+        return max(-LARGEST, min(LARGEST, value))
+    return value
+
+
 def settings(statement_s: float) -> dict[str, str]:
     """Of a session: nothing waits for ever, and who is gone is noticed."""
     return {
@@ -46,6 +71,7 @@ def settings(statement_s: float) -> dict[str, str]:
         "statement_timeout": f"{statement_s:.0f}s",
         "lock_timeout": f"{LOCK_S * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": "60s",
+        "idle_session_timeout": "0",
         "tcp_keepalives_idle": "15",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",

@@ -20,7 +20,7 @@ import asyncpg
 from cicswitch.core.errors import ResourceError
 from cicswitch.ports import Reader
 from cicswitch.runtime.place import Postgres
-from cicswitch.store.asking import CONNECT_S, ERRORS, Answer, refused, settings
+from cicswitch.store.asking import CONNECT_S, ERRORS, Answer, given, refused, settings
 from cicswitch.store.sql import numbered
 
 __all__ = ["ReaderPool", "close_pool", "pool_of"]
@@ -40,7 +40,7 @@ class _Asked:
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Answer:
         """Ask. Raises `ResourceError`."""
-        return Answer(self._pool.run(self._connection.fetch(numbered(query), *values)))
+        return Answer(self._pool.run(self._connection.fetch(numbered(query), *given(values))))
 
 
 class ReaderPool:

@@ -31,7 +31,7 @@ from cicswitch.ports import Reader
 from cicswitch.records.rows import AlertRecord, Pending
 from cicswitch.runtime.place import Postgres
 from cicswitch.store import contacts, tables, traces
-from cicswitch.store.asking import ERRORS, Answer, connect, in_words, refused
+from cicswitch.store.asking import ERRORS, Answer, connect, given, in_words, refused
 from cicswitch.store.database import Batch
 from cicswitch.store.postgres_clean import clean, without_nul
 from cicswitch.store.postgres_schema import (
@@ -297,7 +297,7 @@ class PostgresDatabase:
 
     async def _fetched(self, query: str, values: Sequence[Any]) -> list[Any]:
         connection = await self._connected()
-        return await connection.fetch(query, *values)  # type: ignore[no-any-return]  # records
+        return await connection.fetch(query, *given(values))  # type: ignore[no-any-return]  # records
 
     # -- a batch ---------------------------------------------------------------------------------
 

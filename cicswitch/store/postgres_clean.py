@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from cicswitch.store.asking import LARGEST
 from cicswitch.store.database import Batch
 from cicswitch.store.postgres_schema import column_types
 from cicswitch.store.sql import shortened
@@ -17,7 +18,6 @@ from cicswitch.store.tables import INDEXES, TABLES
 
 __all__ = ["clean", "row_of", "without_nul"]
 
-_LARGEST: Final = 2**63 - 1
 _ESCAPED: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -48,7 +48,7 @@ def _fit(value: Any, kind: type, short: bool) -> Any:
         return bytes(value)
     try:
         if kind is int:
-            return max(-_LARGEST, min(_LARGEST, int(value)))
+            return max(-LARGEST, min(LARGEST, int(value)))
         return kind(value)
     except (OverflowError, TypeError, ValueError):
         return None

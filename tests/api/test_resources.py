@@ -357,7 +357,7 @@ async def test_a_report_says_what_the_books_say(p: Parties) -> None:
     found = await get(p, "/reports", since=since, until=now + 1, interval_s=900)
     config = p.api.switch.config
     expected = gather(
-        config.path(config.store.path),
+        p.api.switch.place,
         limits_of(config),
         since,
         now + 1,

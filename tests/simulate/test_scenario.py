@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from pathlib import Path
 
 import pytest
 
+from cicswitch.calls.events import SwitchStarted
 from cicswitch.config import Config, default_path
 from cicswitch.config import load as load_config
 from cicswitch.core.errors import ConfigError
+from cicswitch.records.rows import HandledRecord
+from cicswitch.runtime.place import Place
 from cicswitch.simulate.model import Listed, Poisson, Shift
 from cicswitch.simulate.scenario import (
     AnswerConfig,
@@ -21,6 +23,8 @@ from cicswitch.simulate.scenario import (
     TimesConfig,
     load,
 )
+from cicswitch.store.make import make_store
+from cicswitch.terminal.simulation import source
 
 HANDLE = 'handle = { kind = "exponential", mean_s = 100 }\n'
 
@@ -33,7 +37,7 @@ def config() -> Config:
 def read(folder: Path, config: Config, text: str) -> Scenario:
     path = folder / "scenario.toml"
     path.write_text(text)
-    return load(path, config)
+    return load(path, config, opened=source)
 
 
 def findings(folder: Path, config: Config, text: str) -> list[str]:
@@ -97,23 +101,24 @@ def test_arrivals_come_from_a_csv(tmp_path: Path, config: Config) -> None:
 
 
 def test_durations_come_from_a_csv_or_the_switchs_own_records(
-    tmp_path: Path, config: Config
+    tmp_path: Path, config: Config, place: Place
 ) -> None:
     (tmp_path / "times.csv").write_text("id,seconds\n1,30\n2,\n3,50.5\n")
-    db = sqlite3.connect(tmp_path / "store.db")
-    db.execute(
-        "CREATE TABLE handled (interaction, queue, agent, ended_at, talk_s, hold_s, acw_s, code)"
-    )
-    rows = [("1", "support", "kim", 1.0, 20.0, 5.0, 9.0, ""), ("2", "x", "kim", 1.0, 1, 1, 1, "")]
-    db.executemany("INSERT INTO handled VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    db.commit()
-    db.close()
+    store = make_store(place)
+    store.open(1.0, "test")
+    rows = [
+        HandledRecord("1", "support", "kim", 1.0, 20.0, 5.0, 9.0, ""),
+        HandledRecord("2", "x", "kim", 1.0, 1.0, 1.0, 1.0, ""),
+    ]
+    store.append(SwitchStarted(1.0, "test"), rows)
+    store.close(2.0, "stopped")
+    named = "store.db" if isinstance(place, Path) else place.reveal()
     found = read(
         tmp_path,
         config,
         '[[arrivals]]\nqueue = "support"\nper_hour = 1\n'
-        'handle = { kind = "empirical", store = "store.db" }\n'
-        'wrap_up = { kind = "empirical", store = "store.db" }\n'
+        f'handle = {{ kind = "empirical", store = "{named}" }}\n'
+        f'wrap_up = {{ kind = "empirical", store = "{named}" }}\n'
         'patience = { kind = "empirical", file = "times.csv", column = "seconds" }\n',
     )
     (stream,) = found.model.streams

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from cicswitch.calls.events import InteractionEnded, InteractionStarted, SwitchStarted
+from cicswitch.cli import app
 from cicswitch.core.errors import ResourceError
 from cicswitch.records.rows import FaxRecord, MessageRecord, NoteRecord, OutboxRecord, Pending
 from cicswitch.runtime.place import Postgres
@@ -23,6 +25,7 @@ from cicswitch.store.sqlite import SCHEMA_VERSION, SqliteStore
 from cicswitch.store.tables import TABLES
 from tests.store.test_journal import called_back
 from tests.support.center import rows_of
+from tests.support.postgres import PASSWORD
 
 FILE = '[{"digest":"d","name":"a.pdf","media_type":"t/t","size":1}]'
 
@@ -74,6 +77,29 @@ def test_all_of_it_moves_and_goes_on_behind_the_last_numbers(
         assert db.execute("SELECT data FROM trace").fetchone()
     with pytest.raises(ResourceError, match="is not empty"):
         copy(path, database, lambda *_: None)
+
+
+def test_the_command_says_what_has_come_and_what_is_wrong(
+    tmp_path: Path, database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    (tmp_path / "c.toml").write_text("dialplans = []\n")
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    store.open(9.0, "1")
+    store.close(10.0, "stopped")
+    run = CliRunner().invoke
+    done = run(app, ["store", "copy", str(path), str(database)])
+    assert done.exit_code == 0, done.output
+    assert "journal" in done.output
+    assert f"is in {database}" in done.output
+    for arguments, expected in (
+        (["mysql://db/x"], "does not begin with postgresql://"),
+        (["-c", str(tmp_path / "c.toml")], "names none"),
+    ):
+        done = run(app, ["store", "copy", str(path), *arguments])
+        assert done.exit_code == 2
+        assert expected in " ".join(done.output.split())
 
 
 def whole(row: dict[str, Any]) -> dict[str, Any]:

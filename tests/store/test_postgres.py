@@ -362,6 +362,16 @@ def test_a_database_of_an_older_version_gets_its_steps_and_columns(
 # -- what PostgreSQL does not take ---------------------------------------------------------------
 
 
+def test_what_cannot_be_there_is_asked_for_and_is_not_there(database: Postgres) -> None:
+    store = make_store(database)
+    store.open(1.0, "test")
+    store.close(2.0, "test")
+    with reading(database) as db:
+        assert contacts.messages(db, "c\0", after=10**40, limit=5) == []
+        assert contacts.conversation(db, "\ud800") is None
+        assert chat.said(db, ["x\0"], [], "me", after=-(10**40), before=None, limit=1) == []
+
+
 def test_a_text_that_the_server_does_not_take_holds_up_nothing(database: Postgres) -> None:
     store = make_store(database)
     store.open(1.0, "test")

@@ -64,6 +64,7 @@ def test_the_newest_come_first_and_each_filter_counts(db: Reader) -> None:
     assert names(db, number="%") == []
     assert names(db, kind="voicemail") == []
     assert names(db, segment="vip") == []
+    assert page(db, RecordingFilter(before=(1e13, 2**63 - 1)), 1)[0]
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7])
@@ -116,5 +117,5 @@ def test_one_is_found_by_its_name_and_by_nothing_else(db: Reader) -> None:
     found = find(db, "i3-1")
     assert found is not None
     assert found.path == "/r/i3-1.wav"
-    for name in ("", "i3", "../i3-1", "%"):
+    for name in ("", "i3", "../i3-1", "%", "i3-1\0"):
         assert find(db, name) is None
