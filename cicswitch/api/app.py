@@ -142,7 +142,10 @@ def _secured(
 
         async def heeded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
+                # What an answer says of itself stands: two policies would both be heeded.
+                own = {bytes(name).lower() for name, _ in message["headers"]}
+                added = [each for each in more if each[0] not in own]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await app(scope, receive, heeded)

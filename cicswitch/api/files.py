@@ -26,7 +26,13 @@ _AS_THEY_ARE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "ap
 def attachment_view(file: Attachment, state: str = "") -> AttachmentView:
     """A file as the API shows it."""
     return AttachmentView(
-        digest=file.digest, name=file.name, media_type=file.media_type, size=file.size, state=state
+        digest=file.digest,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        use=file.use,
+        blocked=file.blocked,
+        state=state,
     )
 
 
@@ -41,7 +47,7 @@ async def given_out(
         "ETag": tag,
         # RFC 6266: what is not ASCII goes by `filename*`.
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
     }
     if tag in [each.strip() for each in asked.get("if-none-match", "").split(",")]:

@@ -20,8 +20,8 @@ ROOT = "/console/"
 _BUILT = Path(__file__).parent.parent / "console" / "dist"
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    b" font-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-ancestors 'none';"
-    b" base-uri 'none'; form-action 'none'"
+    b" font-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-src 'self';"
+    b" frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 _HEADERS = [
     (b"content-security-policy", _POLICY),

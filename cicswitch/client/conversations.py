@@ -120,6 +120,11 @@ class ConversationCalls(Wire):
         path = "/conversations/{conversation}/answers"
         return (await self.call("GET", path, Answers, conversation=conversation)).items
 
+    async def html(self, conversation: str, message: str) -> bytes:
+        """What a message of an email looks like: a document that can do nothing."""
+        path = "/conversations/{conversation}/messages/{message}/html"
+        return await self.fetch(path, {}, conversation=conversation, message=message)
+
     async def draft(self, conversation: str) -> DraftView:
         """The answer that is being written."""
         path = "/conversations/{conversation}/draft"

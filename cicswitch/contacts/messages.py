@@ -16,6 +16,10 @@ class Attachment(Struct, frozen=True):
     media_type: str
     """What its bytes say that it is, not what the sender says."""
     size: int
+    use: str = ""
+    """`html`: of an email, what it looks like, made safe. Empty: a file."""
+    blocked: int = 0
+    """Of that: pictures on other servers, which are left out."""
 
 
 class Incoming(Struct, frozen=True, kw_only=True):

@@ -1,18 +1,33 @@
 """HTML of strangers: made safe to show, and read as text.
 
-What is shown has no script, style, form or frame, asks no server for anything (a picture that is
-not in the mail is left out), and its links say where they come from to nobody.
+What is kept has no script, form or frame, asks no server for anything (a picture that is not in the
+mail is left out, and counted), and its links say where they come from to nobody. Of styles only
+properties stay that can name no address and put nothing over something else.
+
+    safe      as it is kept: pictures in the mail are `cid:`, others `cid:blocked`
+    placed    `cid:` by the digests of the files that they are
+    page      a document of it, with its pictures inside
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from collections.abc import Mapping
+from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Final
+from urllib.parse import unquote
 
 import nh3
 
-__all__ = ["LONGEST", "safe", "text_of"]
+__all__ = ["LONGEST", "POLICY", "blocked", "page", "pictures", "placed", "safe", "text_of"]
+
+POLICY: Final = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:;"
+    " style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""The Content-Security-Policy of a `page`: no script, no request, links in a tab of their own."""
 
 LONGEST: Final = 2_000_000
 """Characters that are read; a letter is never so long."""
@@ -22,7 +37,18 @@ _TAGS: Final = {
     *("ins", "li", "ol", "p", "pre", "q", "s", "small", "span", "strike", "strong", "sub", "sup"),
     *("table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul"),
 }
+_STYLES: Final = {
+    *("color", "background-color", "font-family", "font-size", "font-style", "font-weight"),
+    *("line-height", "letter-spacing", "text-align", "text-decoration", "text-indent"),
+    *("text-transform", "vertical-align", "white-space", "direction", "width", "max-width"),
+    *("min-width", "height", "max-height", "padding", "padding-top", "padding-right"),
+    *("padding-bottom", "padding-left", "border", "border-top", "border-right", "border-bottom"),
+    *("border-left", "border-color", "border-style", "border-width", "border-collapse"),
+    *("border-radius", "border-spacing"),
+}
+_BLOCKED: Final = "cid:blocked"
 _ATTRIBUTES: Final = {
+    "*": {"style"},
     "a": {"href", "title"},
     "img": {"src", "alt", "width", "height"},
     "td": {"colspan", "rowspan", "align"},
@@ -34,8 +60,9 @@ _MOST_TAGS: Final = 100_000
 """And entities, for which a parser may need the square of their number."""
 
 
-def safe(html: str) -> str:
-    """The same, safe to show: `img` stay where the picture is in the mail (`cid:`)."""
+def safe(html: str, *, again: bool = False) -> str:
+    """The same, safe to show: `img` stay where the picture is in the mail (`cid:`). `again`: it
+    was cleaned before, and what it says of blocked pictures is ours."""
     if html.count("<") > _MOST_TAGS or html.count("&") > _MOST_TAGS:
         html = _without_tags(html)
     return nh3.clean(
@@ -43,9 +70,69 @@ def safe(html: str) -> str:
         tags=_TAGS,
         clean_content_tags=_DROPPED,
         attributes=_ATTRIBUTES,
-        attribute_filter=_filtered,
+        attribute_filter=_kept if again else _filtered,
+        filter_style_properties=_STYLES,
+        set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         link_rel="noopener noreferrer nofollow",
+    )
+
+
+_ADDRESS: Final = re.compile(r"url|expression|\\|@|<", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"\s*https?:[/\\]*[^/?#]*@", re.IGNORECASE)
+_PICTURE: Final = re.compile(r'src="cid:([^"]{0,1000})"')
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_STYLE: Final = """
+body { margin: 12px; font: 14px/1.5 sans-serif; color: #111; background: #fff;
+  overflow-wrap: anywhere }
+img { max-width: 100%; height: auto }
+img:not([src]) { border: 1px dashed #888; min-width: 1em; min-height: 1em; color: #666 }
+blockquote { margin-left: 0; padding-left: 12px; border-left: 3px solid #bbb }
+a[href]::after { content: " ‹" attr(href) "›" !important; display: inline-block !important;
+  max-width: 60ch !important; overflow: hidden !important; text-overflow: ellipsis !important;
+  white-space: nowrap !important; vertical-align: bottom !important;
+  font: 12px monospace !important;
+  color: #555 !important; background: #fff !important; text-decoration: none !important;
+  text-indent: 0 !important; letter-spacing: normal !important; text-transform: none !important;
+  direction: ltr !important; opacity: 1 !important }
+"""
+
+
+def blocked(html: str) -> int:
+    """How many pictures were left out of safe HTML because they are on other servers."""
+    return html.count(f'src="{_BLOCKED}"')
+
+
+def placed(html: str, digests: Mapping[str, str]) -> str:
+    """Safe HTML, its pictures by digest; `digests` by Content-ID."""
+
+    def one(found: re.Match[str]) -> str:
+        name = unquote(unescape(found[1]))
+        return f'src="cid:{digests[name]}"' if name in digests else found[0]
+
+    return _PICTURE.sub(one, html)
+
+
+def pictures(html: str) -> list[str]:
+    """The digests of its pictures."""
+    return list(dict.fromkeys(each for each in _PICTURE.findall(html) if _DIGEST.fullmatch(each)))
+
+
+def page(html: str, title: str, files: Mapping[str, tuple[str, bytes]]) -> str:
+    """A document of it, cleaned once more: type and bytes of pictures by digest are put into it,
+    each once is enough."""
+
+    def one(found: re.Match[str]) -> str:
+        file = files.get(found[1])
+        if file is None:
+            return ""
+        return f'src="data:{file[0]};base64,{b64encode(file[1]).decode()}"'
+
+    body = _PICTURE.sub(one, safe(html, again=True))
+    return (
+        f'<!doctype html><html><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="referrer" content="no-referrer"><style>{_STYLE}</style></head>'
+        f"<body>{body}</body></html>"
     )
 
 
@@ -53,9 +140,24 @@ def _without_tags(html: str) -> str:
     return re.sub(r"<[^<>]{0,2000}>?", " ", html[:LONGEST]).replace("&", " ")
 
 
+def _kept(tag: str, attribute: str, value: str) -> str | None:
+    if tag == "img" and attribute == "src" and value == _BLOCKED:
+        return value
+    return _filtered(tag, attribute, value)
+
+
 def _filtered(tag: str, attribute: str, value: str) -> str | None:
     if tag == "img" and attribute == "src":
-        return value if value.strip().lower().startswith("cid:") else None
+        value = value.strip()
+        if value.lower().startswith(_BLOCKED):
+            return None
+        if value.lower().startswith("cid:"):
+            return value
+        return _BLOCKED if value.lower().startswith(("http:", "https:", "//")) else None
+    if attribute == "style" and _ADDRESS.search(value):
+        return None
+    if tag == "a" and attribute == "href" and _LOGIN.match(value):
+        return None  # a name before an @ looks like the server that it goes to
     if tag == "a" and attribute == "href" and value.strip().lower().startswith("cid:"):
         return None
     return value

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cicswitch.mail import html as markup
 from cicswitch.mail.model import Mail
 from cicswitch.mail.parse import MOST_TEXT, parse
 from tests.mail.samples import BOUNCE, HTML, MIXED, PLAIN, mails
@@ -196,3 +197,61 @@ def test_the_mails_of_cpythons_own_tests_are_read() -> None:
     for file in files:
         if file.is_file():
             parse(file.read_bytes())
+
+
+HOSTILE = """
+<html><head><base href="http://evil.test/"><meta http-equiv=refresh content="0;url=http://evil.test">
+<link rel=stylesheet href="http://evil.test/a.css"><style>@import "http://evil.test/b.css";
+body{background:url(http://evil.test/c.png)}</style><script>top.hacked = 1</script></head>
+<body onload="top.hacked=2" background="http://evil.test/d.png">
+<img src="http://evil.test/e.png" onerror="top.hacked=3" alt="A logo"><img src=x onerror=alert(1)>
+<img srcset="http://evil.test/f.png 2x"><img src="HTTPS://evil.test/pixel.gif" width=1>
+<img src="data:image/svg+xml,<svg onload=alert(1)>"><img src="cid:logo@x"><img src="cid:blocked">
+<svg onload="top.hacked=4"><image href="http://evil.test/g.png"/><script>top.hacked=5</script></svg>
+<p style="color:red;position:fixed;background:url(http://evil.test/h.png);width:expression(1)">Hi</p>
+<p style="background-color:yellow;font-size:20px">Yellow</p>
+<div style="border:1px solid u\\72l(http://evil.test/i.png)">x</div>
+<iframe src="http://evil.test/j"></iframe><object data="http://evil.test/k"></object>
+<form action="http://evil.test/l"><input name=q><button>Go</button></form>
+<video src="http://evil.test/m" autoplay></video><embed src="http://evil.test/n">
+<a href="javascript:top.hacked=6">a</a> <a href="https://bank.test@evil.test/">b</a>
+<a href="https://evil.test/login" target=_top style="font-size:0">https://bank.test</a>
+<a href="https://evil.test/plain">plain</a>
+</body></html>
+"""
+
+
+def test_what_a_hostile_letter_looks_like_asks_for_nothing() -> None:
+    kept = markup.safe(HOSTILE)
+    assert markup.blocked(kept) == 2
+    assert markup.blocked(markup.safe(kept)) == 0  # nobody says himself what was blocked
+    placed = markup.placed(kept, {"logo@x": "a" * 64})
+    assert markup.pictures(placed) == ["a" * 64]
+    shown = markup.page(placed, "<t>", {"a" * 64: ("image/png", b"PNG")})
+    body = shown.partition("<body>")[2]
+    for bad in (
+        *("<script", "onerror", "onload", "<svg", "<iframe", "<form", "<input", "<object", "<link"),
+        *(
+            "<meta",
+            "<base",
+            "<video",
+            "<embed",
+            "url(",
+            "position",
+            "javascript:",
+            "@evil",
+            "srcset",
+        ),
+        *("expression", "_top", "cid:", "evil.test/e", "pixel"),
+    ):
+        assert bad not in body, bad
+    assert 'src="data:image/png;base64,UE5H"' in body
+    assert 'style="background-color:yellow;font-size:20px"' in body
+    assert body.count('target="_blank"') == 4
+    assert body.count('rel="noopener noreferrer nofollow"') == 4
+    assert 'href="https://evil.test/login"' in body
+    assert "&lt;t&gt;" in shown
+    for word in ("default-src 'none'", "img-src data:;", "sandbox allow-popups"):
+        assert word in markup.POLICY
+    assert "allow-scripts" not in markup.POLICY
+    assert "allow-same-origin" not in markup.POLICY

@@ -84,6 +84,10 @@ class AttachmentView(Struct, frozen=True, kw_only=True):
     media_type: str
     """What its bytes say that it is."""
     size: int
+    use: str = ""
+    """`html`: of an email, what it looks like, made safe: `messages/M/html` shows it."""
+    blocked: int = 0
+    """Of that: pictures on other servers, which are left out."""
     state: str = ""
     """`unscanned` or `infected`: it is not given out; `gone`; empty: it can be had."""
 

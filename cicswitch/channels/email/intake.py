@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from cicswitch.channels.email.verify import Verifier
 from cicswitch.contacts.messages import Attachment, Incoming
 from cicswitch.core.errors import CommandError, TooLarge
+from cicswitch.mail import html as markup
 from cicswitch.mail import token
 from cicswitch.mail.headers import address_of, domain_of
 from cicswitch.mail.language import language_of
@@ -241,13 +243,16 @@ class Intake:
         attachments = self._archive.attachments
         if sum(len(each.data) for each in mail.pieces) > attachments.message_bytes:
             raise TooLarge("its files are larger than attachments.message_mb")
-        pieces = [(each.name, each.data) for each in mail.pieces]
-        if mail.html and not mail.plain:
-            pieces.append(("message.html", mail.html.encode()))
-        kept = []
-        for name, data in pieces:
-            made = await attachments.keep(data, name)
+        kept, digests = [], {}
+        for each in mail.pieces:
+            made = await attachments.keep(each.data, each.name)
             kept.append(made)
+            if each.cid:
+                digests[each.cid] = made.digest
+        if mail.html:
+            html = markup.placed(mail.html, digests)
+            made = await attachments.keep(html.encode(), "message.html")
+            kept.append(replace(made, use="html", blocked=markup.blocked(html)))
         return tuple(kept)
 
 

@@ -6,7 +6,7 @@ import { moment } from "../format";
 import { t } from "../i18n";
 import type { ConversationView, InteractionView, MessageView } from "../types";
 import { merged, read } from "../writing";
-import { attempt, Choice, Field, Form } from "./basics";
+import { Choice, Field, Form } from "./basics";
 
 /** Make it one with another conversation of the same customer, if there is one. */
 export function Merge(props: { of: InteractionView }) {
@@ -14,8 +14,15 @@ export function Merge(props: { of: InteractionView }) {
   const [others, setOthers] = useState<ConversationView[]>([]);
   const [asking, setAsking] = useState(false);
   const path = `/conversations/${encodeURIComponent(name)}`;
+  const look = () =>
+    items<ConversationView>(`${path}/mergeable`)
+      .then(setOthers)
+      .catch(() => setOthers([]));
   useEffect(() => {
-    void attempt(async () => setOthers(await items<ConversationView>(`${path}/mergeable`)));
+    void look();
+    // What comes for others is told to nobody here.
+    const again = window.setInterval(look, 20_000);
+    return () => window.clearInterval(again);
   }, [name]);
   if (!others.length) return null;
   return (
@@ -30,6 +37,7 @@ export function Merge(props: { of: InteractionView }) {
             const other = String(data.get("other"));
             const { value } = await ask<ConversationView>("POST", `${path}/merge`, { conversation: other });
             await merged(value.conversation, value.conversation === name ? other : name);
+            await look();
           }}
         >
           <p>{t("merge_text")}</p>

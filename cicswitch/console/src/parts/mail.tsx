@@ -1,6 +1,7 @@
 // What an email has beside other conversations: who has sent it and whether that is so, what is put
 // below an answer, and what became of it.
 
+import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import type { InteractionView, MessageView } from "../types";
 import type { Talk } from "../writing";
@@ -48,6 +49,36 @@ export function MailHead(props: { of: InteractionView }) {
         </div>
       )}
     </dl>
+  );
+}
+
+/** What a letter looks like, in a frame that can do nothing; pictures of other servers stay there. */
+export function Letter(props: { of: InteractionView; line: MessageView }) {
+  const [open, setOpen] = useState(false);
+  const { of, line } = props;
+  const html = (line.attachments ?? []).find((each) => each.use === "html" && !each.state);
+  if (!html) return null;
+  const path = [of.conversation ?? "", "messages", line.message, "html"].map(encodeURIComponent).join("/");
+  return (
+    <div class="letter">
+      <button class="plain" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {t(open ? "mail_html_hide" : "mail_html")}
+      </button>
+      {(html.blocked ?? 0) > 0 && (
+        <details class="blocked">
+          <summary>{t("mail_blocked", { count: html.blocked ?? 0 })}</summary>
+          {t("mail_blocked_why")}
+        </details>
+      )}
+      {open && (
+        <iframe
+          title={t("mail_html_title")}
+          sandbox="allow-popups allow-popups-to-escape-sandbox"
+          referrerpolicy="no-referrer"
+          src={`/api/v1/conversations/${path}`}
+        />
+      )}
+    </div>
   );
 }
 

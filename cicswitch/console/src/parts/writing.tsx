@@ -15,7 +15,7 @@ import { useClock } from "./data";
 import { Faxes } from "./fax";
 import { Clip, Files, Going } from "./files";
 import { Merge, Split } from "./joining";
-import { Below, isMail, MailHead, Undelivered } from "./mail";
+import { Below, isMail, Letter, MailHead, Undelivered } from "./mail";
 
 const MOST_TEXT = 20_000;
 
@@ -322,7 +322,11 @@ function Messages(props: { talk: Talk }) {
               {isMail(of) && isOwn(props.talk) && !props.talk.over && <Split of={of} line={line} />}
             </div>
             <Text line={line} />
-            <Files conversation={of.conversation ?? ""} files={line.attachments ?? []} />
+            {isMail(of) && <Letter of={of} line={line} />}
+            <Files
+              conversation={of.conversation ?? ""}
+              files={(line.attachments ?? []).filter((each) => each.use !== "html")}
+            />
             <Undelivered line={line} />
           </li>
         ))}
