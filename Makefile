@@ -42,7 +42,8 @@ TESTS = $(PYTEST) $(TWO) -m realtime && $(PYTEST) $(FIVE) -m "not realtime and n
 	if test -e $(VENV)/.native; then echo "and the native build:"; export CICSWITCH_TEST=native; \
 	$(PYTEST) $(TWO) -m realtime tests/media/test_media_relay.py tests/media/test_media_recording.py && \
 	$(PYTEST) $(FIVE) -m "not realtime and not soak and not slow" $(NATIVE_TESTS); fi
-NATIVE_TESTS := $(filter-out tests/support/ tests/browser/ tests/api/ tests/webhooks/ tests/operation/ tests/hours/ tests/runtime/ tests/soak/ tests/terminal/ tests/core/ tests/channels/ tests/mail/ tests/gateways/ tests/paper/ tests/simulate/ tests/__pycache__/,$(wildcard tests/*/))
+NATIVE_TESTS := $(filter-out tests/support/ tests/browser/ tests/api/ tests/webhooks/ tests/operation/ tests/hours/ tests/runtime/ tests/soak/ tests/terminal/ tests/core/ tests/channels/ tests/mail/ tests/gateways/ tests/paper/ tests/simulate/ tests/__pycache__/,$(wildcard tests/*/)) \
+	$(patsubst %,--ignore=tests/journeys/test_%.py,webrtc fax demo example opening answering)
 
 bench: setup
 	$(BIN)/cicswitch bench all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -104,6 +105,8 @@ CHECKS = [
 ]
 _PARTS = 3
 """So that several processes share the operations."""
+EXAMPLES = int(os.environ.get("CICSWITCH_EXAMPLES", "5"))
+"""Of each operation; more find more, at a second each."""
 _NOT_AGAIN = {"sessions.sign_in", "sessions.set_up"}
 """These are slowed down on purpose after some failures."""
 
@@ -184,7 +187,7 @@ def test_whatever_schemathesis_sends_is_answered_as_the_document_says(
 def _given(operation: Any, mode: Any, run: Any) -> Any:
     decorated = given(case=operation.as_strategy(generation_mode=mode))(run)
     return settings(
-        max_examples=10,
+        max_examples=EXAMPLES,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -47,8 +47,8 @@ def test_one_object_left_behind_by_a_call_in_five_is_seen() -> None:
 
 @pytest.mark.interop
 @has_sipp
-def test_two_thousand_calls_leave_no_call_behind() -> None:
-    seen = measure(2000, 200, warm=300, settle_s=0)
+def test_a_thousand_calls_leave_no_call_behind() -> None:
+    seen = measure(1000, 200, warm=300, settle_s=0)
     # Other tests run beside it: on a busy processor some calls are refused, and leave nothing.
     assert seen.answered >= 0.9 * seen.offered
     assert seen.failed == 0
