@@ -482,6 +482,8 @@ class AnswerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     media: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     language: str = ""
+    subject: str = ""
+    whole: bool = False
 
 
 class AlertConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -1098,6 +1100,10 @@ def _answers(config: Config, decoder: Decoder) -> None:
                 decoder.unknown((*key, "media", index), "a medium", medium, media)
         for field_name in unknown_fields(answer.text):
             decoder.unknown((*key, "text"), "a field", f"{{{field_name}}}", FIELDS)
+        for field_name in unknown_fields(answer.subject):
+            decoder.unknown((*key, "subject"), "a field", f"{{{field_name}}}", FIELDS)
+        if "\n" in answer.subject or len(answer.subject) > 200:
+            decoder.add((*key, "subject"), "a long text", "one line of 200 characters at most")
 
 
 def _oidc(config: Config, decoder: Decoder) -> None:

@@ -92,12 +92,17 @@ class ConversationCalls(Wire):
         )
 
     async def write(
-        self, conversation: str, text: str, attachments: Sequence[str] = ()
+        self,
+        conversation: str,
+        text: str,
+        attachments: Sequence[str] = (),
+        *,
+        subject: str = "",
     ) -> MessageView:
         """Write to the customer, with files that were uploaded, by their digests; it is on disk
         when this returns."""
         path = "/conversations/{conversation}/messages"
-        body = Writing(text=text, attachments=list(attachments))
+        body = Writing(text=text, subject=subject, attachments=list(attachments))
         return await self.call("POST", path, MessageView, body=body, conversation=conversation)
 
     async def upload(

@@ -66,6 +66,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """`customer`, `agent:NAME`, `bot`, or `system`."""
     text: str
     attachments: tuple[Attachment, ...] = ()
+    subject: str = ""
+    """Of an email that has one of its own; empty: that of the conversation."""
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):

@@ -259,6 +259,7 @@ class MessageRecord(Struct, gc=False):
     attachments: str
     channel: str
     external: str
+    subject: str = ""
 
 
 class OutboxRecord(Struct, gc=False):

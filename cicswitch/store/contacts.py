@@ -247,7 +247,8 @@ def faxes(
 def messages(db: Reader, name: str, after: int = 0, limit: int = 200) -> list[Message]:
     """Messages of a conversation behind a number, in order."""
     rows = db.execute(
-        "SELECT id, conversation, interaction, seq, at, author, text, attachments FROM message"
+        "SELECT id, conversation, interaction, seq, at, author, text, attachments, subject"
+        " FROM message"
         " WHERE conversation = ? AND seq > ? ORDER BY seq LIMIT ?",
         (name, after, min(limit, _MOST_ROWS)),
     )
@@ -264,6 +265,7 @@ def _message(row: tuple[Any, ...]) -> Message:
         author=row[5],
         text=row[6],
         attachments=_attachments(row[7]) if row[7] else (),
+        subject=row[8],
     )
 
 
@@ -319,7 +321,8 @@ def drafts(db: Reader) -> list[DraftRecord]:
 def message(db: Reader, name: str) -> Message | None:
     """A message by its id, for who has to deliver it."""
     row = db.execute(
-        "SELECT id, conversation, interaction, seq, at, author, text, attachments FROM message"
+        "SELECT id, conversation, interaction, seq, at, author, text, attachments, subject"
+        " FROM message"
         " WHERE id = ?",
         (name,),
     ).fetchone()

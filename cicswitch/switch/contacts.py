@@ -274,6 +274,7 @@ class Contacts:
             attachments,
             channel.name,
             external,
+            message.subject,
         )
 
     def _written(
@@ -730,6 +731,7 @@ class Contacts:
         text: str,
         external: str = "",
         attachments: tuple[Attachment, ...] = (),
+        subject: str = "",
     ) -> Message:
         """A message to the customer; on disk after `stored`. Raises `CommandError`."""
         contact = self.of(interaction)
@@ -737,7 +739,7 @@ class Contacts:
             raise Conflict("no agent has it: it has to be taken first")
         if self.channels[contact.origin.channel].medium == "task":
             raise Conflict("a task has nobody who could be written to")
-        message = self._say(contact, author, text, external, attachments)
+        message = self._say(contact, author, text, external, attachments, subject)
         self._c.aside.answered(contact, contact.agent)
         return message
 
@@ -748,6 +750,7 @@ class Contacts:
         text: str,
         external: str = "",
         attachments: tuple[Attachment, ...] = (),
+        subject: str = "",
     ) -> Message:
         c, record = self._c, self.records[contact.origin.conversation]
         channel = self.channels[record.channel]
@@ -762,6 +765,7 @@ class Contacts:
             author=author,
             text=text,
             attachments=attachments,
+            subject=subject,
         )
         rows: list[Row] = [self._row(message, channel, external), replace(record)]
         if author.startswith("agent:"):

@@ -11,6 +11,7 @@ from cicswitch.acd import commands as acd
 from cicswitch.contacts import events as ce
 from tests.browser.page import needs_chromium, picture, screen
 from tests.browser.test_talks import shown
+from tests.channels.test_answers import TEMPLATES
 from tests.mail.test_parse import HOSTILE
 from tests.support.letters import come, letter, letters
 
@@ -31,7 +32,7 @@ def hostile() -> bytes:
 
 
 async def test_letters_on_the_desk(tmp_path: Path) -> None:
-    async with letters(tmp_path, wrap_up_s=0) as (api, _), screen(api) as at:
+    async with letters(tmp_path, TEMPLATES, wrap_up_s=0) as (api, _), screen(api) as at:
         page, c = at.page, api.center
         asked: list[str] = []
 
@@ -88,6 +89,22 @@ async def test_letters_on_the_desk(tmp_path: Path) -> None:
         await talk.get_by_role("button", name="Split off from here").click()
         await page.get_by_role("dialog").get_by_role("button", name="Split off").click()
         await expect(talk.get_by_text("And where is the other thing?", exact=True)).to_have_count(0)
+        # A template in the place of what is written; nothing goes with an empty field.
+        await talk.get_by_label("Text at hand").select_option("refund")
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("order number").fill("4711")
+        await dialog.get_by_label("amount").fill("12 euros")
+        await dialog.get_by_role("button", name="Put it in").click()
+        await expect(line).to_have_value("Dear Park, we have sent 12 euros for 4711.")
+        await expect(talk.get_by_label("Subject")).to_have_value("Refund for 4711, Park")
+        await talk.get_by_label("Subject").fill("Refund {field:x}")
+        await expect(talk.get_by_text("Not filled in yet: {field:x}")).to_be_visible()
+        await expect(talk.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+        await talk.get_by_label("Subject").fill("Refund 4711")
+        await talk.get_by_role("button", name="Send", exact=True).click()
+        await expect(line).to_have_value("")
+        await c.event(ce.MessageWritten, author="agent:lee")
+        assert (await c.rows("message"))[-1]["subject"] == "Refund 4711"
         # Put aside, and back.
         await talk.get_by_role("button", name="Put aside").click()
         await page.get_by_role("dialog").get_by_role("button", name="Put aside").click()

@@ -135,13 +135,16 @@ async def test_it_lies_aside_over_a_crash(tmp_path: Path) -> None:
     async with letters(tmp_path) as (api, lee):
         await come(api, letter())
         contact = await taken(api, lee)
-        await snoozed(lee, contact, until=time.time() + 1.5)
+        await snoozed(lee, contact, preset="tomorrow")
         for file in tmp_path.glob("store.db*"):  # as a crash leaves it
             shutil.copy(file, after)
     async with letters(after) as (api, lee):
         (again,) = api.switch.conductor.contacts.live.values()
         assert (again.id, again.stage) == (contact.id, Stage.SNOOZED)
         assert again.origin.snoozed_for == "lee"
+        assert again.due is not None
+        assert abs(again.due.due - contact.origin.snoozed_until) < 0.01
+        assert (await lee.post(f"/api/v1/interactions/{again.id}/wake")).status_code == 200
         assert (await taken(api, lee)) is again
         await lee.post(f"/api/v1/interactions/{again.id}/finish")
         visits = await api.center.rows("queue_visit")

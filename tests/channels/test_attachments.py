@@ -269,6 +269,8 @@ async def test_files_go_with_a_conversation(tmp_path: Path) -> None:
             "name": "계약.svg",
             "media_type": "image/svg+xml",
             "size": len(SVG),
+            "use": "",
+            "blocked": 0,
             "state": "",
         }
         problem(await up(bytes((1 << 20) + 1)), 413)

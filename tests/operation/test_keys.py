@@ -784,7 +784,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             *("answer.text", "answer.title", "answer.media", "answer.queues"),
-            "answer.language",
+            *("answer.language", "answer.subject", "answer.whole"),
         ),
         "tests/channels/test_answers.py",
     ),

@@ -34,7 +34,7 @@ from cicswitch.api.shapes.conversations import (
 )
 from cicswitch.api.shapes.interactions import InteractionView
 from cicswitch.api.views import channel_views, tested
-from cicswitch.contacts.answers import filled
+from cicswitch.contacts.answers import asked_fields, filled, unfilled
 from cicswitch.contacts.contact import Contact, Stage
 from cicswitch.contacts.messages import Incoming, Message
 from cicswitch.core.errors import CommandError, Conflict, NotFound
@@ -168,10 +168,19 @@ async def write(ask: Ask, conversation: str, body: Writing) -> MessageView:
     contacts = _contacts(ask)
     if not (body.text.strip() or body.attachments):
         raise Problem(422, errors=[FieldError(pointer="/text", expected="a text or attachments")])
+    for name, given in (("/text", body.text), ("/subject", body.subject)):
+        left = unfilled(given)
+        if left:
+            error = FieldError(pointer=name, found=left, expected="all fields filled in")
+            raise Problem(422, f"{left} is not filled in", errors=[error])
+    if body.subject and contact.origin.medium != "email":
+        raise Problem(422, errors=[FieldError(pointer="/subject", expected="none: it is no email")])
     author, attachments = f"agent:{contact.agent}", ask.api.switch.attachments
     files = await attachments.offered(conversation, body.attachments)
     written = ask.api.switch.conductor.do(
-        lambda: contacts.write(contact.id, author, body.text, attachments=files)
+        lambda: contacts.write(
+            contact.id, author, body.text, attachments=files, subject=body.subject
+        )
     )
     await contacts.stored()
     await attachments.sent(conversation, files)
@@ -191,7 +200,14 @@ async def answers(ask: Ask, conversation: str) -> Answers:
         "subject": record.subject,
     }
     found = [
-        AnswerView(name, each.title or name, filled(each.text, values))
+        AnswerView(
+            name,
+            each.title or name,
+            filled(each.text, values),
+            filled(each.subject, values) if record.medium == "email" else "",
+            each.whole,
+            asked_fields(each.subject if record.medium == "email" else "", each.text),
+        )
         for name, each in ask.api.config.answer.items()
         if (not each.media or record.medium in each.media)
         and (not each.queues or record.queue in each.queues)
@@ -294,6 +310,7 @@ def _message(ask: Ask, message: Message, states: dict[str, str], medium: str) ->
         folded=0 if new == len(message.text) else new,
         delivery="" if waits is None else ("failed" if waits.dead else "waiting"),
         error="" if waits is None else waits.error,
+        subject=message.subject,
     )
 
 

@@ -117,6 +117,8 @@ class MessageView(Struct, frozen=True, kw_only=True):
     """Of an answer: `waiting`, `failed`; empty: it was sent."""
     error: str = ""
     """Why it is not delivered."""
+    subject: str = ""
+    """Of an email that has one of its own."""
 
 
 class MessageQuery(Struct, frozen=True, kw_only=True):
@@ -131,6 +133,8 @@ class Writing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message to the customer."""
 
     text: Annotated[str, Meta(max_length=20_000)] = ""
+    subject: Annotated[str, Meta(max_length=200)] = ""
+    """Of an email; empty: that of the conversation."""
     attachments: Annotated[list[_Digest], Meta(max_length=50)] = []
     """Digests of what was uploaded for this conversation."""
 
@@ -223,11 +227,17 @@ class ChannelView(Struct, frozen=True, kw_only=True):
 
 
 class AnswerView(Struct, frozen=True):
-    """A text at hand for a conversation, with its fields filled in."""
+    """A text at hand for a conversation, with what is known filled in."""
 
     answer: str
     title: str
     text: str
+    subject: str = ""
+    """Of an email: the subject that goes with it; empty: that of the conversation."""
+    whole: bool = False
+    """It takes the place of what is written, and does not stand behind it."""
+    fields: list[str] = []
+    """What is to be filled in before it is sent: `{field:NAME}` of text and subject."""
 
 
 class Answers(Struct, frozen=True):

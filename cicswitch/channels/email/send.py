@@ -15,7 +15,7 @@ from cicswitch.contacts.messages import Message, Outgoing
 from cicswitch.core.errors import Conflict, NotFound, ResourceError
 from cicswitch.mail import token
 from cicswitch.mail.compose import Draft, File, ascii_address, compose, reply_subject
-from cicswitch.mail.headers import address_of, domain_of
+from cicswitch.mail.headers import address_of, cleaned, domain_of
 from cicswitch.mail.quoting import quote, split
 from cicswitch.mail.settings import DkimSettings, MailSettings, SendSettings
 from cicswitch.ports import Archive, Undeliverable
@@ -91,7 +91,9 @@ class Post:
         sender = address_of(out.called) or address_of(settings.addresses[0])
         signed = token.token(message.conversation, self._key)
         local, _, domain = sender.rpartition("@")
-        subject = reply_subject(data.get("subject") or out.subject or "")
+        subject = cleaned(message.subject)
+        if not subject:
+            subject = reply_subject(data.get("subject") or out.subject or "")
         if settings.subject_token and signed not in subject:
             subject = f"{subject} [#{signed}]"
         try:

@@ -21,7 +21,13 @@ const SOON_MS = 200;
 const TRIES = 50;
 
 /** A message on its way. `failed` is why it was not sent; null: it is being sent. */
-export type Sending = { key: string; text: string; failed: string | null; files?: Attached[] };
+export type Sending = {
+  key: string;
+  text: string;
+  subject?: string;
+  failed: string | null;
+  files?: Attached[];
+};
 
 /** A file that is to go with the next message. No `digest`: it is being uploaded, or `failed`. */
 export type Attached = { key: string; name: string; size: number; digest: string; failed: string };
@@ -37,6 +43,8 @@ export type Talk = {
   whole: boolean;
   sending: Sending[];
   draft: string;
+  /** Of an email: a subject of its own; empty: that of the conversation. */
+  subject: string;
   /** Who has begun the answer, if it was a colleague. */
   begun_by: string;
   files: Attached[];
@@ -46,7 +54,7 @@ export type Talk = {
   typing_until: number;
 };
 
-type Kept = Pick<Talk, "sending" | "draft" | "files" | "read"> & { over?: InteractionView };
+type Kept = Pick<Talk, "sending" | "draft" | "subject" | "files" | "read"> & { over?: InteractionView };
 
 /** By conversation, in the order in which they came. */
 export const talks = signal<Record<string, Talk>>({});
@@ -87,9 +95,9 @@ const place = (conversation: string) => `cicswitch.talk.${own}.${conversation}`;
 function kept(conversation: string): Kept {
   try {
     const found = JSON.parse(sessionStorage.getItem(place(conversation)) ?? "{}");
-    return { sending: [], draft: "", files: [], read: 0, ...found };
+    return { sending: [], draft: "", subject: "", files: [], read: 0, ...found };
   } catch {
-    return { sending: [], draft: "", files: [], read: 0 };
+    return { sending: [], draft: "", subject: "", files: [], read: 0 };
   }
 }
 
@@ -98,10 +106,10 @@ function keep(conversation: string): void {
   try {
     if (!talk) sessionStorage.removeItem(place(conversation));
     else {
-      const { sending, draft, read } = talk;
+      const { sending, draft, subject, read } = talk;
       const over = talk.over ? talk.of : undefined;
       const files = talk.files.filter((each) => each.digest);
-      const left = JSON.stringify({ sending, draft, files, read, over });
+      const left = JSON.stringify({ sending, draft, subject, files, read, over });
       sessionStorage.setItem(place(conversation), left);
     }
   } catch {
@@ -130,7 +138,7 @@ function change(conversation: string, by: Partial<Talk>): void {
   const before = talks.value[conversation];
   if (!before) return;
   talks.value = { ...talks.value, [conversation]: { ...before, ...by } };
-  if ("sending" in by || "draft" in by || "files" in by || "read" in by || "over" in by) keep(conversation);
+  if ("sending" in by || "draft" in by || "subject" in by || "files" in by || "read" in by || "over" in by) keep(conversation);
 }
 
 // -- what there is -------------------------------------------------------------------------------
@@ -235,10 +243,10 @@ function take(found: InteractionView[]): void {
 
 function add(of: InteractionView, over: boolean): void {
   const name = of.conversation ?? "";
-  const { sending, draft, files, read: seen } = kept(name);
+  const { sending, draft, subject, files, read: seen } = kept(name);
   const talk: Talk = {
     ...{ of, over, lines: [], more: false, whole: false },
-    ...{ sending, draft, begun_by: "", files, signature: "", read: seen, typing_until: 0 },
+    ...{ sending, draft, subject, begun_by: "", files, signature: "", read: seen, typing_until: 0 },
   };
   talks.value = { ...talks.value, [name]: talk };
   if (over) void read(name);
@@ -260,7 +268,10 @@ async function begun(name: string): Promise<void> {
     if (!talk || talk.sending.length) return;
     if (talk.draft) save(name);
     else if (kept.text)
-      change(name, { draft: kept.text, begun_by: kept.agent === own ? "" : (kept.agent ?? "") });
+      change(name, {
+        ...{ draft: kept.text, subject: kept.subject ?? "" },
+        begun_by: kept.agent === own ? "" : (kept.agent ?? ""),
+      });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
   }
@@ -270,7 +281,7 @@ async function begun(name: string): Promise<void> {
 function save(name: string): void {
   drafts.typed(name, () => {
     const talk = talks.value[name];
-    return talk && !talk.over && isOwn(talk) ? { text: talk.draft, subject: "" } : null;
+    return talk && !talk.over && isOwn(talk) ? { text: talk.draft, subject: talk.subject } : null;
   });
 }
 
@@ -278,11 +289,11 @@ function save(name: string): void {
 async function followed(name: string): Promise<void> {
   const talk = talks.value[name];
   if (!talk || !isOwn(talk) || talk.over) return;
-  if (!drafts.same(name, { text: talk.draft, subject: "" })) return;
+  if (!drafts.same(name, { text: talk.draft, subject: talk.subject })) return;
   try {
     const kept = await drafts.fetched(name);
     if (talks.value[name]?.draft === talk.draft && kept.text !== talk.draft)
-      change(name, { draft: kept.text ?? "" });
+      change(name, { draft: kept.text ?? "", subject: kept.subject ?? "" });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
   }
@@ -426,6 +437,16 @@ function sound(): void {
 
 // -- messages out --------------------------------------------------------------------------------
 
+/** What still has to be filled in of a template. */
+export const unfilled = (talk: Talk): string =>
+  /{field:[^{}\n]{0,80}}?/.exec(`${talk.subject}\n${talk.draft}`)?.[0] ?? "";
+
+/** The subject of an answer. */
+export function titled(name: string, subject: string): void {
+  change(name, { subject });
+  save(name);
+}
+
 export function draft(name: string, text: string): void {
   change(name, { draft: text });
   save(name);
@@ -443,6 +464,7 @@ function key(): string {
 
 /** Whether there is something that can be sent. */
 export function ready(talk: Talk): boolean {
+  if (unfilled(talk)) return false;
   return talk.files.every((each) => each.digest) && (talk.files.length > 0 || !!talk.draft.trim());
 }
 
@@ -450,9 +472,9 @@ export function send(name: string): void {
   const talk = talks.value[name];
   if (!talk || !ready(talk)) return;
   typed.delete(name);
-  const said = { key: key(), text: talk.draft.trim(), failed: null, files: talk.files };
+  const said = { key: key(), text: talk.draft.trim(), subject: talk.subject, failed: null, files: talk.files };
   drafts.forget(name);
-  change(name, { draft: "", begun_by: "", files: [], sending: [...talk.sending, said] });
+  change(name, { draft: "", subject: "", begun_by: "", files: [], sending: [...talk.sending, said] });
   void post(name);
 }
 
@@ -514,7 +536,11 @@ async function post(name: string): Promise<void> {
       const path = `/conversations/${encodeURIComponent(name)}/messages`;
       try {
         const attachments = (first.files ?? []).map((each) => each.digest);
-        const body = attachments.length ? { text: first.text, attachments } : { text: first.text };
+        const body = {
+          text: first.text,
+          ...(first.subject ? { subject: first.subject } : {}),
+          ...(attachments.length ? { attachments } : {}),
+        };
         const sent = await ask<MessageView>("POST", path, body, "", first.key);
         const rest = talks.value[name]?.sending.filter((each) => each.key !== first.key);
         change(name, { sending: rest ?? [] });

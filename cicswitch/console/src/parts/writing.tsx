@@ -7,7 +7,7 @@ import { mediumWord, t } from "../i18n";
 import { freshness, switchNow } from "../live";
 import type { AnswerView, InteractionView, MessageView, QueueView } from "../types";
 import { act, draft, drop, isOwn, news, read, ready, retry, seen, send, shown } from "../writing";
-import { type Talk, takeBack, talks, unanswered, unread, who } from "../writing";
+import { type Talk, takeBack, talks, titled, unanswered, unfilled, unread, who } from "../writing";
 import { Due, SetDue, Snooze } from "./aside";
 import { attempt, Choice, Field, Form } from "./basics";
 import { Customer, Note } from "./customer";
@@ -259,28 +259,56 @@ function author(line: MessageView, of: InteractionView): string {
   return who(of) || t("chat_customer");
 }
 
-/** Texts at hand: what is chosen stands behind what is written. */
+/** Texts at hand: what is chosen stands behind what is written, or in its place; what is not known
+ * is asked for. */
 function Answers(props: { name: string; text: string; box: string }) {
   const [known, setKnown] = useState<AnswerView[]>([]);
+  const [asking, setAsking] = useState<AnswerView | null>(null);
   useEffect(() => {
     void attempt(async () => setKnown(await items<AnswerView>(`/conversations/${props.name}/answers`)));
   }, [props.name]);
   if (!known.length) return null;
+  const put = (chosen: AnswerView, given: Record<string, string>) => {
+    const fill = (text: string) =>
+      text.replace(/{field:\s*([^{}\n]{1,60}?)\s*}/g, (whole, label: string) => given[label] || whole);
+    const before = props.text && !/\s$/.test(props.text) ? `${props.text} ` : props.text;
+    draft(props.name, (chosen.whole ? "" : before) + fill(chosen.text));
+    if (chosen.subject) titled(props.name, fill(chosen.subject));
+    window.setTimeout(() => document.getElementById(props.box)?.focus());
+  };
   return (
-    <Choice
-      label={t("answers")}
-      chosen=""
-      options={[["", t("answers_choose")], ...known.map((each): [string, string] => [each.answer, each.title])]}
-      onChange={(event) => {
-        const select = event.currentTarget;
-        const found = known.find((each) => each.answer === select.value);
-        select.value = "";
-        if (!found) return;
-        const before = props.text && !/\s$/.test(props.text) ? `${props.text} ` : props.text;
-        draft(props.name, before + found.text);
-        document.getElementById(props.box)?.focus();
-      }}
-    />
+    <>
+      <Choice
+        label={t("answers")}
+        chosen=""
+        options={[["", t("answers_choose")], ...known.map((each): [string, string] => [each.answer, each.title])]}
+        onChange={(event) => {
+          const select = event.currentTarget;
+          const found = known.find((each) => each.answer === select.value);
+          select.value = "";
+          if (found?.fields?.length) setAsking(found);
+          else if (found) put(found, {});
+        }}
+      />
+      {asking && (
+        <Form
+          title={asking.title}
+          action={t("answers_put")}
+          onClose={() => setAsking(null)}
+          onDone={async (data) => {
+            const given = (asking.fields ?? []).map((each): [string, string] => [
+              each,
+              String(data.get(each) ?? "").trim(),
+            ]);
+            put(asking, Object.fromEntries(given));
+          }}
+        >
+          {(asking.fields ?? []).map((each) => (
+            <Field key={each} label={each} name={each} required />
+          ))}
+        </Form>
+      )}
+    </>
   );
 }
 
@@ -415,6 +443,19 @@ function Composer(props: { name: string; talk: Talk }) {
         }}
       />
       {talk.begun_by && <p class="quiet">{t("draft_by", { name: talk.begun_by })}</p>}
+      {mail && talk.subject && (
+        <Field
+          label={t("chat_subject")}
+          maxLength={200}
+          value={talk.subject}
+          onInput={(event) => titled(name, event.currentTarget.value)}
+        />
+      )}
+      {unfilled(talk) && (
+        <p class="bad" role="status">
+          {t("answers_unfilled", { field: unfilled(talk) })}
+        </p>
+      )}
       <Going files={talk.files} name={name} />
       <Answers name={name} text={talk.draft} box={id} />
       {mail && <Below talk={talk} />}

@@ -500,6 +500,8 @@ export const en = {
   "cause_timed-out": "no answer",
   answers: "Text at hand",
   answers_choose: "Choose a text …",
+  answers_put: "Put it in",
+  answers_unfilled: "Not filled in yet: {field}",
   draft_by: "{name} has begun this answer.",
   chat_files: "Files",
   files_to_send: "Files to send",

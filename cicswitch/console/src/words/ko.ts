@@ -501,6 +501,8 @@ export const ko: Record<Word, string> = {
   "cause_timed-out": "응답 없음",
   answers: "상용구",
   answers_choose: "상용구 선택 …",
+  answers_put: "넣기",
+  answers_unfilled: "아직 채우지 않음: {field}",
   draft_by: "{name} 님이 쓰기 시작한 답변입니다.",
   chat_files: "파일",
   files_to_send: "보낼 파일",
