@@ -22,6 +22,7 @@ from cicswitch.store.make import make_store
 from cicswitch.store.pool import pool_of
 from cicswitch.store.reader import read_rows, reading
 from tests.store.test_degraded import Watched
+from tests.support.disk import small_disk
 from tests.support.postgres import LACKING, PASSWORD, Cluster, cluster
 
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
@@ -263,6 +264,34 @@ async def test_a_table_that_somebody_holds_degrades_the_store_until_he_lets_go(
         assert await w.next_state() == ""
         await asyncio.wait_for(w.store.committed(), 10)
     assert interactions(database) == ["i1"]
+
+
+async def test_a_full_disk_of_the_server_is_waited_for(own: Cluster) -> None:
+    place = await asyncio.to_thread(own.create, "full")
+    with small_disk(own.folder / "disk", 24) as disk:
+        folder = disk.path / "space"
+        folder.mkdir(mode=0o700)
+        own.lend(folder)
+        own.sql(place, f"CREATE TABLESPACE small LOCATION '{folder}'")
+        with watched(place) as w:
+            await w.store.committed()
+            own.sql(place, "ALTER TABLE journal SET TABLESPACE small")
+            disk.fill()
+            number = 0
+            while not w.reasons:
+                number += 1
+                for event in call(number):
+                    w.store.append(event)
+                await asyncio.to_thread(w.changed.wait, 0.02)
+            assert "No space left" in await w.next_state()
+            disk.make_room()
+            while await w.next_state():
+                pass
+            await w.store.committed()
+            assert len(await asyncio.to_thread(interactions, place)) == number
+            assert w.store.lost == 0
+        own.drop(place)
+        own.sql(Postgres(own.url("postgres")), "DROP TABLESPACE small")
 
 
 # -- whose it is ---------------------------------------------------------------------------------

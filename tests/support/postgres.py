@@ -94,10 +94,16 @@ class Cluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
-    def create(self, database: str) -> Postgres:
+    def create(self, database: str, *more: str) -> Postgres:
         """An empty database."""
-        self._client("createdb", "-T", "template0", database)
+        self._client("createdb", "-T", "template0", *more, database)
         return Postgres(self.url(database))
+
+    def lend(self, folder: Path) -> None:
+        """Have the server's user write there."""
+        if os.getuid() == 0:
+            account = pwd.getpwnam("nobody")
+            os.chown(folder, account.pw_uid, account.pw_gid)
 
     def drop(self, place: Postgres) -> None:
         """It goes, and who is in it."""
