@@ -34,7 +34,7 @@ import msgspec
 from cicswitch.calls.events import CallEvent
 from cicswitch.calls.reason import Reason
 from cicswitch.contacts.faxes import FaxJob, FaxResult
-from cicswitch.contacts.messages import Attachment, Incoming, Message, Outgoing
+from cicswitch.contacts.messages import Attachment, First, Incoming, Message, Outgoing
 from cicswitch.records.journal import Event
 from cicswitch.records.rows import ConversationRecord, FaxRecord, Row
 
@@ -593,6 +593,19 @@ class Channel(Protocol):
         """Try whether it can do its work; what was found. Raises `ResourceError`."""
 
 
+@runtime_checkable
+class StartingChannel(Protocol):
+    """A channel by which a customer can be written to who has not written himself."""
+
+    starts: bool
+    """True."""
+
+    async def opens(self, first: First) -> First:
+        """A first message as it is kept and then delivered: address and sender as the medium
+        writes them, and what it has to know. Raises `CommandError`, `ResourceError`.
+        """
+
+
 class HttpRequest(msgspec.Struct, frozen=True):
     """What somebody has asked of `/channel/NAME`."""
 
@@ -641,6 +654,9 @@ class TextCarrier(Protocol):
 
     taker: Callable[[ShortMessage], Awaitable[None]] | None
 
+    def knows(self, target: str) -> bool:
+        """Whether there is such a device or trunk, there now or not."""
+
     def fits(self, target: str, text: str) -> bool:
         """Whether a text may go there as one message. Raises `ResourceError`."""
 
@@ -681,6 +697,13 @@ class ChannelHost(Protocol):
 
         Raises `CommandError` for one that nobody takes, `ResourceError` when it could not be
         stored in time: it is to be sent again.
+        """
+
+    async def write_first(self, channel: str, first: First) -> Accepted:
+        """Write to somebody over a channel of this name, in a conversation of its own without a
+        contact; it is on disk when this returns, and delivered then.
+
+        Raises `CommandError`, and `ResourceError` when it could not be stored in time.
         """
 
     async def undelivered(self, channel: Channel, message: Message, error: str) -> None:

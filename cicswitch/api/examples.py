@@ -204,6 +204,13 @@ _EXAMPLES: dict[Any, Any] = {
         conversation=_CONVERSATION, text="Good day, I am", agent="kim", account="kim", at=_AT
     ),
     conv.Reading: conv.Reading(seq=3),
+    conv.StartBody: conv.StartBody(
+        channel="mail",
+        to="park@example.com",
+        name="Park",
+        subject="Your order 4711",
+        text="Good day, your order is on its way.",
+    ),
     conv.TaskBody: conv.TaskBody(
         channel="crm",
         subject="Claim 4711",

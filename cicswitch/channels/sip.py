@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from typing import Final
 
+from msgspec.structs import replace
+
 from cicswitch.config import ChannelConfig
-from cicswitch.contacts.messages import Incoming, Outgoing
-from cicswitch.core.errors import NotReached, ResourceError
+from cicswitch.contacts.messages import First, Incoming, Outgoing
+from cicswitch.core.errors import CommandError, NotReached, ResourceError
 from cicswitch.gateways.writing import parts
 from cicswitch.ports import Archive, ChannelHost, News, ShortMessage, TextCarrier, Undeliverable
 
@@ -20,6 +23,7 @@ __all__ = ["SipTexts"]
 
 _PIECE: Final = 300
 """Characters: in UTF-8 they are at most four times as many bytes, and Korean ones three times."""
+_NUMBER: Final = re.compile(r"[A-Za-z0-9+*#._-]{1,64}")
 _TURNS: Final = 64
 _KEPT: Final = 10_000
 
@@ -27,7 +31,7 @@ _KEPT: Final = 10_000
 class SipTexts:
     """`ports.Channel` of type `sip`."""
 
-    talks = True
+    talks = starts = True
 
     def __init__(
         self, name: str, config: ChannelConfig, host: ChannelHost, archive: Archive
@@ -58,9 +62,40 @@ class SipTexts:
         if self.carrier is not None:
             self.carrier.taker = None
 
+    def _token(self, called: str, target: str) -> str:
+        """What a conversation of two numbers is found by."""
+        return hashlib.sha256(f"{self.name}\n{called}\n{target}".encode()).hexdigest()
+
+    async def opens(self, first: First) -> First:
+        """See `ports.StartingChannel`: to `TRUNK:NUMBER`, `device:NUMBER`, or a device's number."""
+        target = first.customer.strip()
+        if ":" not in target:
+            target = f"device:{target}"
+        number = target.partition(":")[2]
+        if not _NUMBER.fullmatch(number):
+            raise CommandError("to: TRUNK:NUMBER, device:NUMBER, or the number of a device")
+        if not _NUMBER.fullmatch(first.called):
+            raise CommandError("called: the number that it comes from, and that is answered to")
+        if self.carrier is None:
+            raise ResourceError("the channel is stopped")
+        if not self.carrier.knows(target):
+            raise CommandError(f"to: there is no {target.partition(':')[0]} for {number}")
+        if first.attachments:
+            raise CommandError("attachments: no files go over this channel")
+        if not first.text.strip():
+            raise CommandError("text: a text is needed")
+        token = self._token(first.called, target)
+        known = await self._archive.by_token(self.name, token)
+        return replace(
+            first,
+            customer=number,
+            conversation=known.id if known is not None else "",
+            token="" if known is not None else token,
+            data={"target": target},
+        )
+
     async def _take(self, message: ShortMessage) -> None:
-        who = f"{self.name}\n{message.called}\n{message.peer}:{message.caller}"
-        token = hashlib.sha256(who.encode()).hexdigest()
+        token = self._token(message.called, f"{message.peer}:{message.caller}")
         async with self._turns[int(token[:8], 16) % _TURNS]:
             known = await self._archive.by_token(self.name, token)
             if message.typing:

@@ -20,6 +20,7 @@ from cicswitch.api.shapes.conversations import (
     OutboxView,
     Reading,
     Splitting,
+    StartBody,
     TaskBody,
     TaskTaken,
     Writing,
@@ -76,6 +77,10 @@ class ConversationCalls(Wire):
         query = {"customer": customer, "agent": agent, "channel": channel}
         return self.each("/conversations", ConversationView, query)
 
+    async def start_conversation(self, message: StartBody) -> ConversationView:
+        """Write to a customer who has not written; it is on disk when this returns."""
+        return await self.call("POST", "/conversations", ConversationView, body=message)
+
     async def conversation(self, conversation: str) -> ConversationView:
         """A conversation."""
         path = "/conversations/{conversation}"
@@ -108,7 +113,7 @@ class ConversationCalls(Wire):
     async def upload(
         self, conversation: str, name: str, file: bytes | AsyncIterable[bytes]
     ) -> AttachmentView:
-        """Upload a file, for a message of this conversation within a day."""
+        """Upload a file, for a message of this conversation within a day; "": of a new one."""
         query = {"conversation": conversation, "name": name}
         return await self.send("POST", "/attachments", AttachmentView, file, query)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Attachment", "Incoming", "Message", "Outgoing"]
+__all__ = ["Attachment", "First", "Incoming", "Message", "Outgoing"]
 
 
 class Attachment(Struct, frozen=True):
@@ -50,6 +50,33 @@ class Incoming(Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     quiet: bool = False
     """It is kept, and nobody is called to it: what a machine has sent."""
+
+
+class First(Struct, frozen=True, kw_only=True):
+    """What a customer is written who has not written himself.
+
+    `external` names it: the same one again is the same message. Empty: it has no name.
+    """
+
+    customer: str
+    """Whom it goes to, as the medium names him."""
+    called: str = ""
+    """Which of our addresses it comes from; empty: the channel's first."""
+    text: str = ""
+    name: str = ""
+    """The customer's, where it is known."""
+    subject: str = ""
+    external: str = ""
+    conversation: str = ""
+    """One that is there, in which it is written; empty: a new one."""
+    language: str = ""
+    data: dict[str, str] = {}
+    """What the medium needs to know to deliver it."""
+    token: str = ""
+    """As in `Incoming`."""
+    attachments: tuple[Attachment, ...] = ()
+    author: str = "system"
+    """Or `agent:NAME`."""
 
 
 class Message(Struct, frozen=True, kw_only=True):

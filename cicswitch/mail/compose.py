@@ -51,6 +51,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     automatic: bool = False
     """A machine has written it: nobody's machine is to answer (RFC 3834)."""
+    generated: bool = False
+    """It answers nothing."""
     files: tuple[File, ...] = ()
 
 
@@ -85,7 +87,7 @@ def compose(draft: Draft) -> bytes:
     message["Subject"] = cleaned(draft.subject)[:500]
     message["Date"] = format_datetime(datetime.fromtimestamp(int(draft.at), UTC))
     if draft.automatic:
-        message["Auto-Submitted"] = "auto-replied"
+        message["Auto-Submitted"] = "auto-generated" if draft.generated else "auto-replied"
         message["X-Auto-Response-Suppress"] = "All"
         message["Precedence"] = "bulk"
     text = draft.text.encode("utf-8", "replace").decode()

@@ -53,6 +53,7 @@ from cicswitch.switch.opening import Opening
 from cicswitch.switch.outbox import Outbox
 from cicswitch.switch.preview import Previews
 from cicswitch.switch.queueing import Queueing
+from cicswitch.switch.starting import Starting
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.supervising import Supervising
 from cicswitch.switch.together import Together
@@ -138,6 +139,7 @@ class Conductor:
         self.joining = Joining(self)
         self.outbox = Outbox(self)
         self.faxes = Faxes(self)
+        self.starting = Starting(self)
         self.dialling = Dialling(self)
         self.transfers = Transfers(self)
         self.together = Together(self)

@@ -25,7 +25,7 @@ from cicswitch.acd import events as acd_events
 from cicswitch.calls import events as ev
 from cicswitch.contacts import events as ce
 from cicswitch.contacts.contact import CONVERSATION, Contact, Stage
-from cicswitch.contacts.messages import Attachment, Incoming, Message
+from cicswitch.contacts.messages import Attachment, First, Incoming, Message
 from cicswitch.core.errors import CommandError, Conflict, NotFound, ResourceError
 from cicswitch.dialplan import actions as a
 from cicswitch.dialplan.actions import EnterQueue
@@ -37,7 +37,7 @@ from cicswitch.switch.aside import PATIENCE_S
 from cicswitch.switch.queueing import FRONT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from cicswitch.calls.call import Call
@@ -107,9 +107,18 @@ class Contacts:
 
     async def accept(self, channel: Channel, incoming: Incoming) -> Accepted:
         """See `ports.ChannelHost`."""
-        if not incoming.external:
-            return await self._accept(channel, incoming)
         key = (channel.name, incoming.external)
+        return await self.once(key, lambda: self._accept(channel, incoming))
+
+    async def write_first(self, channel: str, first: First) -> Accepted:
+        """See `ports.ChannelHost`."""
+        return await self._c.starting.write(channel, first)
+
+    async def once(self, key: tuple[str, str], work: Callable[[], Awaitable[Accepted]]) -> Accepted:
+        """Take or write what is known by a channel and a name of its medium's, which may be empty:
+        what is known already is not done again."""
+        if not key[1]:
+            return await work()
         coming = self._coming.get(key)
         if coming is not None:
             return replace(await asyncio.shield(coming), again=True)
@@ -124,7 +133,7 @@ class Contacts:
             else:
                 accepted = await self._c.env.archive.known(*key)
             if accepted is None:
-                accepted = await self._accept(channel, incoming)
+                accepted = await work()
             future.set_result(accepted)
             return accepted
         except BaseException as error:
@@ -143,23 +152,26 @@ class Contacts:
             raise Conflict(f"a message has at most {_MOST_TEXT} characters")
         record: ConversationRecord | None = None
         if incoming.conversation:
-            record = await self._heir(incoming.conversation)
+            record = await self.heir(incoming.conversation)
         accepted = c.do(lambda: self._arrived(channel, incoming, record))
+        return await self.settled((channel.name, incoming.external), accepted)
+
+    async def settled(self, key: tuple[str, str], accepted: Accepted) -> Accepted:
+        """Return when it is on disk. Raises `ResourceError`; who tries again waits for the same."""
         try:
             await self.stored()
         except ResourceError:
-            if incoming.external:
-                key = (channel.name, incoming.external)
+            if key[1]:
                 self._unstored[key] = accepted
-                c.env.tasks.spawn("message not stored", self._forget(key))
+                self._c.env.tasks.spawn("message not stored", self._forget(key))
             raise
         return accepted
 
-    async def _heir(self, name: str) -> ConversationRecord | None:
+    async def heir(self, name: str) -> ConversationRecord | None:
         """A conversation, or the one that it has gone into."""
         record: ConversationRecord | None = None
         for _ in range(_MOST_STEPS):
-            record = self._known(name)
+            record = self.known(name)
             if record is None:
                 record = await self._c.env.archive.conversation(name)
             if record is None or not record.merged:
@@ -172,7 +184,8 @@ class Contacts:
         await self._c.env.journal.committed()
         self._unstored.pop(key, None)
 
-    def _known(self, conversation: str) -> ConversationRecord | None:
+    def known(self, conversation: str) -> ConversationRecord | None:
+        """A conversation that is open, or was over a moment ago: newer than on disk."""
         return self.records.get(conversation) or self._closed.get(conversation)
 
     async def stored(self) -> None:
@@ -188,9 +201,9 @@ class Contacts:
     ) -> Accepted:
         """Raises `CommandError` if nobody takes it, and has changed nothing then."""
         c = self._c
-        record = self._known(read.id) or read if read is not None else None
+        record = self.known(read.id) or read if read is not None else None
         while record is not None and record.merged:
-            record = self._known(record.merged)  # since it was read
+            record = self.known(record.merged)  # since it was read
         if record is not None and record.channel != channel.name:
             record = None  # a stranger's reference
         contact = self.by_conversation.get(record.id) if record is not None else None
@@ -220,7 +233,7 @@ class Contacts:
         rows: list[Row] = [self._row(message, channel, incoming.external)]
         if quiet:
             rows.append(replace(record))
-            self._close(record)
+            self.close(record)
             self._told(message, channel, "", rows)
         elif contact is None:
             record.interaction, record.queue = interaction, ""
@@ -959,7 +972,7 @@ class Contacts:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _close(self, record: ConversationRecord) -> None:
+    def close(self, record: ConversationRecord) -> None:
         """Have it at hand while the store may be behind."""
         if record.id not in self._closed and len(self._closed) >= _CLOSED:
             del self._closed[next(iter(self._closed))]
@@ -983,7 +996,7 @@ class Contacts:
         self.by_conversation[record.id] = contact
         self.records[record.id] = record
         merged.interaction = ""
-        self._close(merged)
+        self.close(merged)
 
     def over(self, contact: Contact, reason: str) -> None:
         """It is over; the ACD knows already."""
@@ -998,7 +1011,7 @@ class Contacts:
         del self.live[contact.id]
         del self.by_conversation[conversation]
         record = self.records.pop(conversation)
-        self._close(record)
+        self.close(record)
         record.interaction, record.updated_at = "", c.now
         self._tell(contact, News(state="ended", reason=reason))
         rows: list[Row] = [replace(record), *c.drafts.dropped(conversation)]

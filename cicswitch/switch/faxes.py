@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -23,19 +22,18 @@ from cicswitch.calls.call import Call, Phase
 from cicswitch.calls.reason import Reason
 from cicswitch.contacts import events as ce
 from cicswitch.contacts.faxes import FaxJob, FaxResult
-from cicswitch.contacts.messages import Message
-from cicswitch.core.errors import CicError, CommandError, Conflict, ResourceError
+from cicswitch.contacts.messages import First
+from cicswitch.core.errors import CicError, CommandError, ResourceError
 from cicswitch.dialplan.actions import ReceiveFax
 from cicswitch.dialplan.model import Plan
 from cicswitch.dialplan.run import Run
 from cicswitch.ports import FaxCall, FaxChannel, FaxEnded, FaxToneHeard
-from cicswitch.records.rows import ConversationRecord, FaxRecord, MessageRecord, OutboxRecord
 
 if TYPE_CHECKING:
     from cicswitch.calls.events import LegImage, LegImageAsked
-    from cicswitch.contacts.messages import Attachment
+    from cicswitch.contacts.messages import Attachment, Message
     from cicswitch.ports import Leg
-    from cicswitch.records.rows import Row
+    from cicswitch.records.rows import FaxRecord
     from cicswitch.switch.conductor import Conductor
 
 __all__ = ["Faxes"]
@@ -47,7 +45,6 @@ _ANSWER_S: Final = 8.0
 """How long who offers T.38 waits for the other side."""
 _TRIES: Final = 20
 """How often T.38 is offered while the session is busy: ten seconds."""
-_encode: Final = msgspec.json.Encoder().encode
 _FOLLOWS_S: Final = 5.0
 _LATE_S: Final = 30.0
 """After a fax's own limit of time, for a result that never comes."""
@@ -299,61 +296,13 @@ class Faxes:
         subject: str = "",
     ) -> Message:
         """Write a fax that is to be sent; on disk after `stored`, and sent then."""
-        c = self._c
-        if c.draining:
-            raise Conflict("the switch stops")
-        record = ConversationRecord(
-            id=c.names.name(),
-            channel=channel.name,
-            medium=channel.medium,
+        first = First(
             customer=number,
-            called="",
             name=data.get("to", ""),
-            subject=subject,
-            language=c.env.config.media.language,
-            opened_at=c.now,
-            updated_at=c.now,
-            interaction="",
-            agent=author.partition(":")[2],
-            queue="",
-            seq=1,
-            token="",
-            data=_encode(data).decode(),
-        )
-        message = Message(
-            id=c.names.name(),
-            conversation=record.id,
-            interaction="",
-            seq=1,
-            at=c.now,
-            author=author,
             text=text,
+            subject=subject,
+            data=data,
             attachments=files,
+            author=author,
         )
-        written = ce.MessageWritten(
-            c.now, record.id, "", message.id, 1, author, channel.name, record.agent
-        )
-        fax = FaxRecord(
-            id=message.id,
-            direction="out",
-            channel=channel.name,
-            conversation=record.id,
-            message=message.id,
-            number=number,
-            called="",
-            at=c.now,
-            updated_at=c.now,
-            state="waiting",
-        )
-        rows: list[Row] = [
-            MessageRecord(
-                *(message.id, record.id, 1, "", c.now, author, text),
-                *(_encode(files).decode() if files else "", channel.name, ""),
-            ),
-            record,
-            OutboxRecord(message.id, record.id, channel.name, c.now, 0, "", False),
-            fax,
-        ]
-        c.emit(written, rows)
-        c.outbox.send(message, record)
-        return message
+        return self._c.starting.begin(channel, first)

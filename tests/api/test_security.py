@@ -59,6 +59,7 @@ _BODIES = {
     "/api/v1/conversations/{conversation}/merge": {"conversation": "none"},
     "/api/v1/conversations/{conversation}/split": {"message": "none"},
     "/api/v1/conversations/{conversation}/draft": {"text": "x"},
+    "/api/v1/conversations": {"channel": "x", "to": "x", "text": "x"},
     "/api/v1/tasks": {"channel": "x", "subject": "x"},
     "/api/v1/faxes": {"to": "1", "text": "x"},
     "/api/v1/messages": {"text": "x"},

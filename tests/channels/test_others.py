@@ -73,7 +73,7 @@ async def test_the_example_takes_texts_out_of_a_folder(tmp_path: Path) -> None:
 async def test_what_is_wrong_with_it_is_one_line(tmp_path: Path) -> None:
     for text, told in (
         ('type = "folder"\n', "settings.inbox is missing"),
-        ('type = "pager"\n', 'no type "pager"; known: chat, email, fax, folder, sip, task, webhook'),
+        ('type = "pager"\n', '"pager"; known: chat, email, fax, folder, sip, task, webhook'),
     ):
         extra = f"\n[channel.desk]\n{text}"
         daemon = await launch(configure(tmp_path, free_port(), free_port(), extra))

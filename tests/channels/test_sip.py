@@ -99,6 +99,32 @@ async def test_a_customer_writes_by_a_trunk_and_is_answered(
         assert "answers 403" in next(iter(waiting.values())).error
 
 
+async def test_a_customer_is_written_to_first_and_answers(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        chatting(tmp_path, CHANNELS + TEXTS.format(port=port)) as (api, lee),
+        wire("127.0.0.2", api.center.port, port) as near,
+    ):
+        body = {"channel": "texts", "to": f"near:{CUSTOMER}", "called": "5000", "text": "Hello"}
+        for change in ({"called": ""}, {"to": "far:1"}, {"to": "9999"}, {"to": "near:a b"}):
+            assert (await lee.post("/api/v1/conversations", json=body | change)).status_code == 422
+        begun = written(await lee.post("/api/v1/conversations", json=body))
+        said = await near.expect(f"MESSAGE sip:{CUSTOMER}@")
+        assert said.endswith("Hello")
+        assert "sip:5000@" in header(said, "From")
+        near.reply(said, "200 OK")
+        await near.expect("SIP/2.0 202", having=text(near, "Who is it?"))
+        contact = await taken(api, lee)
+        assert contact.origin.conversation == begun["conversation"]
+        reply = await lee.post("/api/v1/conversations", json=body)
+        assert (reply.status_code, "open contact" in reply.json()["detail"]) == (409, True)
+        await lee.post(f"/api/v1/interactions/{contact.id}/finish")
+        # Written to again, he is in the same conversation.
+        again = written(await lee.post("/api/v1/conversations", json=body | {"text": "Again"}))
+        assert (again["conversation"], again["messages"]) == (begun["conversation"], 3)
+        assert (await near.expect(f"MESSAGE sip:{CUSTOMER}@")).endswith("Again")
+
+
 async def test_what_is_no_text_and_what_nobody_takes(tmp_path: Path) -> None:
     port = free_port()
     extra = TEXTS.format(port=port).replace('queue = "support"', "")

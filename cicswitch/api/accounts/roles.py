@@ -20,6 +20,7 @@ SCOPES = {
     "interactions:monitor": "listen in on calls",
     "interactions:join": "whisper, barge in on calls, and take them over",
     "contacts:write": "hand in contacts of other systems; upload files for any conversation",
+    "conversations:start": "write to a customer who has not written",
     "explain:read": "why an interaction waits, why an agent gets what he gets",
     "alerts:read": "alerts on thresholds",
     "alerts:write": "acknowledge them",
@@ -52,6 +53,7 @@ SCOPES = {
 _AGENT = {
     *("agents:self", "interactions:self", "events:self", "recordings:self"),
     *("queues:read", "codes:read", "tokens:write", "chat:self", "callbacks:order"),
+    "conversations:start",
 }
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
 _PLANNER |= {"chat:self"}

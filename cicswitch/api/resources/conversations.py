@@ -4,7 +4,7 @@ deliver.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -28,6 +28,7 @@ from cicswitch.api.shapes.conversations import (
     MessageView,
     OutboxView,
     Reading,
+    StartBody,
     TaskBody,
     TaskTaken,
     Writing,
@@ -36,9 +37,10 @@ from cicswitch.api.shapes.interactions import InteractionView
 from cicswitch.api.views import channel_views, tested
 from cicswitch.contacts.answers import asked_fields, filled, unfilled
 from cicswitch.contacts.contact import Contact, Stage
-from cicswitch.contacts.messages import Incoming, Message
+from cicswitch.contacts.messages import First, Incoming, Message
 from cicswitch.core.errors import CommandError, Conflict, NotFound
 from cicswitch.mail.quoting import split
+from cicswitch.ports import StartingChannel
 from cicswitch.records.rows import ConversationRecord
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ __all__ = [
     "MessageView",
     "OutboxView",
     "Reading",
+    "StartBody",
     "TaskBody",
     "TaskTaken",
     "Writing",
@@ -138,6 +141,44 @@ async def conversations(ask: Ask, query: ConversationQuery) -> Page[Conversation
         row, last = read[query.limit - 1]
         after = cursor_of(f"{last.updated_at!r} {row}")
     return Page(items, after)
+
+
+@endpoint("POST", "/conversations", scopes="conversations:start", status=201, errors=(409, 413))
+async def start(ask: Ask, body: StartBody) -> ConversationView:
+    """Write to a customer who has not written: a conversation without a contact, and its first
+    message, which is on disk when this is answered and delivered then.
+
+    What he answers goes to one's own agent first.
+    """
+    contacts, attachments = _contacts(ask), ask.api.switch.attachments
+    channels: Mapping[str, object] = contacts.channels
+    channel = channels.get(body.channel)
+    if not isinstance(channel, StartingChannel) or not channel.starts:
+        able = sorted(name for name, each in channels.items() if getattr(each, "starts", False))
+        expected = f"a channel that can write first: {', '.join(able) or 'none is configured'}"
+        raise Problem(422, errors=[FieldError(pointer="/channel", expected=expected)])
+    if not (body.text.strip() or body.attachments):
+        raise Problem(422, errors=[FieldError(pointer="/text", expected="a text or attachments")])
+    first = await channel.opens(
+        First(
+            customer=body.to,
+            called=body.called,
+            text=body.text,
+            name=body.name,
+            subject=body.subject,
+            language=body.language,
+            attachments=await attachments.offered(_owner(ask), body.attachments),
+            author=f"agent:{ask.account.agent}" if ask.account.agent else "system",
+        )
+    )
+    accepted = await contacts.write_first(body.channel, first)
+    await attachments.sent(_owner(ask), first.attachments)
+    await ask.note("conversation.start", accepted.conversation, None, {"channel": body.channel})
+    return view_of_conversation(ask, await readable(ask, accepted.conversation))
+
+
+def _owner(ask: Ask) -> str:
+    return f"start-{ask.account.name}"
 
 
 @endpoint("GET", "/conversations/{conversation}", scopes=_SEE)
@@ -319,7 +360,7 @@ def _message(ask: Ask, message: Message, states: dict[str, str], medium: str) ->
 
 @endpoint(
     *("POST", "/attachments"),
-    scopes=("contacts:write", "interactions:self"),
+    scopes=("contacts:write", "interactions:self", "conversations:start"),
     status=201,
     errors=(409, 413, 422),
     repeatable=False,
@@ -327,17 +368,26 @@ def _message(ask: Ask, message: Message, states: dict[str, str], medium: str) ->
 async def upload(ask: Ask, query: AttachmentQuery, body: Raw) -> AttachmentView:
     """Upload a file for a conversation; a message of it names the digest within a day.
 
-    The body is the file. With interactions:self for what one's own agent has.
+    The body is the file. With interactions:self for what one's own agent has. Without a
+    conversation it is for the first message of a new one, with conversations:start.
     """
+    if not query.conversation:
+        if not ask.may("conversations:start"):
+            raise Problem(403, "without a conversation this takes conversations:start")
+        return await _uploaded(ask, _owner(ask), query.name, body)
     contact = _contacts(ask).by_conversation.get(query.conversation)
     if contact is None:
         raise Conflict("nothing of this conversation is open")
     ask.only_own(contact.agent, "contacts:write")
+    return await _uploaded(ask, query.conversation, query.name, body)
+
+
+async def _uploaded(ask: Ask, owner: str, name: str, body: Raw) -> AttachmentView:
     attachments = ask.api.switch.attachments
-    made = await attachments.keep(aiter(body), query.name, clean=True)
+    made = await attachments.keep(aiter(body), name, clean=True)
     if not made.size:
         raise CommandError("the file is empty")
-    await attachments.offer(query.conversation, made)
+    await attachments.offer(owner, made)
     return attachment_view(made)
 
 

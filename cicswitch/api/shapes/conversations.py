@@ -26,6 +26,7 @@ __all__ = [
     "OutboxView",
     "Reading",
     "Splitting",
+    "StartBody",
     "TaskBody",
     "TaskTaken",
     "Writing",
@@ -95,8 +96,8 @@ class AttachmentView(Struct, frozen=True, kw_only=True):
 class AttachmentQuery(Struct, frozen=True, kw_only=True):
     """What is uploaded."""
 
-    conversation: Annotated[str, Meta(min_length=1, max_length=80)]
-    """The one that it is to be sent in."""
+    conversation: Annotated[str, Meta(max_length=80)] = ""
+    """The one that it is to be sent in; empty: one that is to be begun."""
     name: Annotated[str, Meta(min_length=1, max_length=400)]
 
 
@@ -137,6 +138,26 @@ class Writing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of an email; empty: that of the conversation."""
     attachments: Annotated[list[_Digest], Meta(max_length=50)] = []
     """Digests of what was uploaded for this conversation."""
+
+
+class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A first message to a customer."""
+
+    channel: Annotated[str, Meta(min_length=1, max_length=64)]
+    """A channel that can write first: of type `email` or `sip`."""
+    to: Annotated[str, Meta(min_length=1, max_length=320)]
+    """An address; of texts by SIP `TRUNK:NUMBER`, `device:NUMBER` or a device's number."""
+    text: Annotated[str, Meta(max_length=20_000)] = ""
+    subject: Annotated[str, Meta(max_length=200)] = ""
+    """An email needs one."""
+    name: Annotated[str, Meta(max_length=80)] = ""
+    """The customer's."""
+    called: Annotated[str, Meta(max_length=320)] = ""
+    """Which of the channel's own addresses it comes from; empty: its first. A text by SIP needs
+    one: the number that it comes from."""
+    language: Annotated[str, Meta(max_length=16)] = ""
+    attachments: Annotated[list[_Digest], Meta(max_length=50)] = []
+    """Digests of what was uploaded for it, without a conversation."""
 
 
 class Drafting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

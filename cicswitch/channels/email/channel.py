@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cicswitch.channels.email.imap import Mailbox
 from cicswitch.channels.email.intake import Intake
 from cicswitch.channels.email.receive import Receiver
 from cicswitch.channels.email.send import Post
 from cicswitch.config import ChannelConfig
-from cicswitch.contacts.messages import Outgoing
-from cicswitch.core.errors import ResourceError
+from cicswitch.contacts.messages import First, Outgoing
+from cicswitch.core.errors import CommandError, ResourceError
 from cicswitch.core.toml import Secret
+from cicswitch.mail.compose import ascii_address
+from cicswitch.mail.headers import address_of
 from cicswitch.mail.settings import MailSettings, SendSettings
 from cicswitch.ports import Archive, ChannelHost, News
 
@@ -22,6 +25,8 @@ __all__ = ["Email"]
 
 class Email:
     """Mails in, answers out."""
+
+    starts = True
 
     def __init__(
         self, name: str, config: ChannelConfig, host: ChannelHost, archive: Archive
@@ -63,6 +68,26 @@ class Email:
     async def deliver(self, out: Outgoing) -> None:
         """See `ports.Channel`."""
         await self.post.deliver(out)
+
+    async def opens(self, first: First) -> First:
+        """See `ports.StartingChannel`."""
+        own, text = self.intake.own, first.customer.strip()
+        try:
+            if any(each in text for each in ",;\r\n"):
+                raise ValueError("one address is meant")
+            to = ascii_address(text)
+        except ValueError as error:
+            raise CommandError(f"to: {error}") from None
+        if own(to):
+            raise CommandError("to: that is an address of this channel")
+        called = own(first.called) if first.called else self.settings.addresses[0]
+        if not called:
+            known = ", ".join(self.settings.addresses)
+            raise CommandError(f"called: none of this channel's addresses ({known})")
+        if not first.subject.strip():
+            raise CommandError("subject: a mail needs one")
+        made = address_of(text)
+        return replace(first, customer=made, called=address_of(called), data={"first": "yes"})
 
     def told(self, conversation: str, news: News) -> None:
         """Nobody reads along."""

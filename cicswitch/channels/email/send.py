@@ -61,18 +61,20 @@ class Post:
         to = address_of(out.data.get("to", "") or out.customer)
         if not to:
             raise Undeliverable("the customer has no address that could be written to")
-        if automatic:
+        # What nobody is answered with: a first mail, of a program's own.
+        generated = automatic and _is_first(out)
+        if automatic and not generated:
             self._check_answer(out, to)
         async with self._gate:
             raw, sender = await self._written(out, to, automatic)
             try:
-                await self._send(raw, "" if automatic else sender, to)
+                await self._send(raw, "" if automatic and not generated else sender, to)
             except ResourceError as error:
                 self.problem = f"SMTP: {error}"
                 raise
         self.problem = ""
         self.counts["sent"] += 1
-        if automatic:
+        if automatic and not generated:
             self._machines.add(to, asyncio.get_running_loop().time())
 
     def _check_answer(self, out: Outgoing, to: str) -> None:
@@ -91,9 +93,9 @@ class Post:
         sender = address_of(out.called) or address_of(settings.addresses[0])
         signed = token.token(message.conversation, self._key)
         local, _, domain = sender.rpartition("@")
-        subject = cleaned(message.subject)
-        if not subject:
-            subject = reply_subject(data.get("subject") or out.subject or "")
+        subject = cleaned(message.subject) or cleaned(out.subject)
+        if not message.subject and not _is_first(out):
+            subject = reply_subject(data.get("subject") or subject)
         if settings.subject_token and signed not in subject:
             subject = f"{subject} [#{signed}]"
         try:
@@ -111,6 +113,7 @@ class Post:
                 in_reply_to=data.get("id", ""),
                 references=tuple(data.get("references", "").split()),
                 automatic=automatic,
+                generated=_is_first(out),
                 files=await self._files(message),
             )
             return await asyncio.to_thread(self._finished, draft), ascii_address(sender)
@@ -180,6 +183,11 @@ class Post:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ResourceError(f"the mail server: {_one_line(str(error))}") from None
         return f"{send.server}:{send.port} takes mails"
+
+
+def _is_first(out: Outgoing) -> bool:
+    """Whether it begins its conversation."""
+    return out.message.seq == 1 and "first" in out.data
 
 
 def client_of(send: SendSettings) -> aiosmtplib.SMTP:

@@ -164,6 +164,13 @@ class Messages:
 
     # -- out -------------------------------------------------------------------------------------
 
+    def knows(self, target: str) -> bool:
+        """Whether there is such a device or trunk, there now or not."""
+        where, _, number = target.partition(":")
+        if where == "device":
+            return number in self._stack.devices
+        return where in self._stack.trunks.by_name
+
     def fits(self, target: str, text: str) -> bool:
         """Whether a text may go there as one message. Raises `ResourceError`."""
         if len(text.encode()) <= LONGEST:
