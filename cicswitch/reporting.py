@@ -103,9 +103,11 @@ def gather(
         segments: list[AgentSegment] = read_rows(
             db, AgentSegment, "ended_at > ? AND started_at < ?", (begin, end)
         )
-        answers: list[AnswerRecord] = read_rows(
-            db, AnswerRecord, "answered_at >= ? AND answered_at < ?", (begin, end)
-        )
+        answers: list[AnswerRecord] = []
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'answer'").fetchone():
+            # A store that a switch of before has written, and none of now, has none.
+            within = "answered_at >= ? AND answered_at < ?"
+            answers = read_rows(db, AnswerRecord, within, (begin, end))
         outcomes = _outcomes(db, begin, end)
         of_customers = _segments(db, begin) if by == "segment" else None
 

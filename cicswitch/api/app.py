@@ -36,6 +36,7 @@ _HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-resource-policy": b"same-origin",
 }
+_OF_FRAMES = {b"content-security-policy", b"x-frame-options"}
 _HSTS = b"max-age=31536000"
 
 
@@ -142,8 +143,8 @@ def _secured(
 
         async def heeded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # What an answer says of itself stands: two policies would both be heeded.
-                own = {bytes(name).lower() for name, _ in message["headers"]}
+                # A policy of an answer's own stands alone: of two, both would be heeded.
+                own = {bytes(name).lower() for name, _ in message["headers"]} & _OF_FRAMES
                 added = [each for each in more if each[0] not in own]
                 message["headers"] = [*message["headers"], *added]
             await send(message)

@@ -66,9 +66,6 @@ async def html(ask: Ask, conversation: str, message: str) -> Answer[Flow]:
     headers = {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": markup.POLICY,
-        "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "SAMEORIGIN",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "private, no-store",
     }
     return Answer(Flow(_Held(data), 0, len(data)), 200, headers)
