@@ -157,6 +157,14 @@ async def test_a_message_and_what_follows_become_another(tmp_path: Path) -> None
         await come(api, letter("first", In_Reply_To=answer_to(api, "x", old)))
         assert [text for _, text in await texts(lee, name)][3:] == ["more", "thanks"]
         assert (await texts(lee, old))[-1] == (4, "first")
+        # Who was written to in another conversation names a message of this one in vain.
+        kang = {"From": "kang@example.org"}
+        await come(api, letter("kang", **kang))
+        strange = list(api.switch.conductor.contacts.live.values())[-1].origin.conversation
+        forged = answer_to(api, said, strange)
+        await come(api, letter("forged", In_Reply_To=forged, **kang))
+        root = await api.token("administrator")
+        assert [text for _, text in await texts(root, strange)] == ["kang", "forged"]
         await lee.post(f"/api/v1/interactions/{contact.id}/finish")
         await lee.post("/api/v1/agents/lee/ready")
         other = await offered(api)
