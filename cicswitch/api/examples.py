@@ -211,6 +211,9 @@ _EXAMPLES: dict[Any, Any] = {
         subject="Your order 4711",
         text="Good day, your order is on its way.",
     ),
+    conv.StartingChannels: conv.StartingChannels(
+        [conv.StartingView(channel="mail", medium="email", called=["support@example.com"])]
+    ),
     conv.TaskBody: conv.TaskBody(
         channel="crm",
         subject="Claim 4711",

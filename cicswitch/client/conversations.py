@@ -21,6 +21,8 @@ from cicswitch.api.shapes.conversations import (
     Reading,
     Splitting,
     StartBody,
+    StartingChannels,
+    StartingView,
     TaskBody,
     TaskTaken,
     Writing,
@@ -181,6 +183,10 @@ class ConversationCalls(Wire):
     async def hand_in(self, task: TaskBody) -> TaskTaken:
         """Hand in work for an agent; with `external` the same again is the same task."""
         return await self.call("POST", "/tasks", TaskTaken, body=task)
+
+    async def starting_channels(self) -> list[StartingView]:
+        """The channels by which a customer can be written to first."""
+        return (await self.call("GET", "/channels/starting", StartingChannels)).items
 
     async def channels(self) -> list[ChannelView]:
         """The channels in writing, and how each does."""

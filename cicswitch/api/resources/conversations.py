@@ -29,6 +29,8 @@ from cicswitch.api.shapes.conversations import (
     OutboxView,
     Reading,
     StartBody,
+    StartingChannels,
+    StartingView,
     TaskBody,
     TaskTaken,
     Writing,
@@ -60,6 +62,8 @@ __all__ = [
     "OutboxView",
     "Reading",
     "StartBody",
+    "StartingChannels",
+    "StartingView",
     "TaskBody",
     "TaskTaken",
     "Writing",
@@ -145,10 +149,10 @@ async def conversations(ask: Ask, query: ConversationQuery) -> Page[Conversation
 
 @endpoint("POST", "/conversations", scopes="conversations:start", status=201, errors=(409, 413))
 async def start(ask: Ask, body: StartBody) -> ConversationView:
-    """Write to a customer who has not written: a conversation without a contact, and its first
-    message, which is on disk when this is answered and delivered then.
+    """Write to a customer who has not written; it is on disk when this is answered.
 
-    What he answers goes to one's own agent first.
+    It makes a conversation without a contact, and its first message, which is delivered then. What
+    the customer answers goes to one's own agent first.
     """
     contacts, attachments = _contacts(ask), ask.api.switch.attachments
     channels: Mapping[str, object] = contacts.channels
@@ -440,6 +444,19 @@ async def hand_in(ask: Ask, body: TaskBody) -> TaskTaken:
         await ask.note("task.hand-in", interaction, None, {"channel": body.channel})
     return TaskTaken(
         conversation=accepted.conversation, interaction=interaction, again=accepted.again
+    )
+
+
+@endpoint("GET", "/channels/starting", scopes="conversations:start")
+async def starting(ask: Ask) -> StartingChannels:
+    """The channels by which a customer can be written to first."""
+    channels = _contacts(ask).channels
+    return StartingChannels(
+        [
+            StartingView(channel=name, medium=each.medium, called=list(getattr(each, "own", ())))
+            for name, each in sorted(channels.items())
+            if getattr(each, "starts", False)
+        ]
     )
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "Reading",
     "Splitting",
     "StartBody",
+    "StartingChannels",
+    "StartingView",
     "TaskBody",
     "TaskTaken",
     "Writing",
@@ -158,6 +160,21 @@ class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     language: Annotated[str, Meta(max_length=16)] = ""
     attachments: Annotated[list[_Digest], Meta(max_length=50)] = []
     """Digests of what was uploaded for it, without a conversation."""
+
+
+class StartingView(Struct, frozen=True, kw_only=True):
+    """A channel by which a customer can be written to first."""
+
+    channel: str
+    medium: str
+    called: list[str]
+    """Its own addresses; empty: the number has to be given."""
+
+
+class StartingChannels(Struct, frozen=True):
+    """All of them."""
+
+    items: list[StartingView]
 
 
 class Drafting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,8 @@ class Email:
         key = settings.secret.reveal().encode() or archive.key(name)
         most_bytes = settings.most_mb << 20
         self.settings = settings
+        self.own = [address_of(each) for each in settings.addresses]
+        """What mails may come from."""
         self.intake = Intake(self, settings, host, archive, key)
         self.post = Post(settings, archive, key)
         self.receiver = (

@@ -38,6 +38,7 @@ export type RecordingView = Schemas["RecordingView"];
 export type ReportView = Schemas["ReportView"];
 export type Role = Account["role"];
 export type Session = Schemas["Session"];
+export type StartingChannels = Schemas["StartingChannels"];
 export type Skills = Schemas["AgentSkills"];
 export type AnswerView = Schemas["AnswerView"];
 export type Begun = Schemas["Begun"];

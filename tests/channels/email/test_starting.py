@@ -56,6 +56,9 @@ async def test_a_mail_begins_a_conversation_and_is_answered(
         assert figures(api)()["sent"] == 2
         # Of a program that has no agent: a machine has written it, and any number of them goes.
         root = await api.token("administrator")
+        able = (await lee.get("/api/v1/channels/starting")).json()["items"]
+        own = ["support@cic.test", "sales@cic.test"]
+        assert able == [{"channel": "mail", "medium": "email", "called": own}]
         for number in range(4):
             await root.post(WHERE, json=BODY | {"to": "many@customer.test", "text": str(number)})
         mails = await arrived(servers, "many@customer.test", 4)

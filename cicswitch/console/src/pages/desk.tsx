@@ -10,6 +10,7 @@ import { attempt, Choice, Field, State, Table } from "../parts/basics";
 import { OrderCallback } from "../parts/callback";
 import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
 import { useClock, useLive, useRead } from "../parts/data";
+import { WriteFirst } from "../parts/starting";
 import { OwnTalk, talks } from "../parts/talk";
 import { Writing } from "../parts/writing";
 import type { AgentView, Codes, InteractionView, QueueView } from "../types";
@@ -117,6 +118,7 @@ function OfAgent(props: { name: string }) {
           {may("callbacks:order") && (
             <button onClick={() => setOrdering(true)}>{t("order_callback")}</button>
           )}
+          {may("conversations:start") && <WriteFirst />}
         </div>
         {works && outcomes.length > 0 && !written.has(agent.interaction) && (
           <div class="row">
