@@ -343,6 +343,7 @@ class CallbackConfig(Struct, frozen=True, forbid_unknown_fields=True):
     prompt: str = ""
     hours: str = ""
     zone: str = ""
+    first: Literal["customer", "agent"] = "customer"
     machine: Literal["connect", "hang-up", "message"] = "connect"
     message: str = ""
 

@@ -34,6 +34,8 @@ class Phase(IntEnum):
     OVER = 8
     CALLING_BACK = 9
     """It rings at a customer who is called back."""
+    AGENT_FIRST = 10
+    """It rings at the agent who is to call a customer back, and then at the customer."""
 
 
 class Call:

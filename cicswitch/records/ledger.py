@@ -199,8 +199,8 @@ class Ledger:
             record.codec = event.codec
             interaction = self._interactions.get(record.interaction)
             if interaction is not None and interaction.answered_at is None:
-                # A callback's customer is called: the first leg that is answered is his.
-                called = interaction.medium == "callback"
+                # A callback's customer is called: a leg to his number is his.
+                called = interaction.medium == "callback" and record.called == interaction.caller
                 if called or record.direction == "in":
                     interaction.answered_at = event.at
         return []

@@ -81,7 +81,7 @@ MESSAGES = {
 class Promise:
     """One who is to be called back."""
 
-    __slots__ = ("call", "dialling", "event", "look_at", "machine", "queued")
+    __slots__ = ("call", "dialling", "event", "joined", "look_at", "machine", "queued")
 
     def __init__(self, event: ev.CallbackAccepted) -> None:
         self.event = event
@@ -92,6 +92,8 @@ class Promise:
         """While he is dialled, or waits on the line."""
         self.dialling = False
         """An attempt is on its way to the disk; he is dialled when it is there."""
+        self.joined = False
+        """The agent is called first: he waits in line for one."""
         self.machine = ""
         """A machine has answered: `machine`, or `message-left`."""
         self.look_at = 0.0
@@ -104,7 +106,8 @@ class Promise:
             if self.dialling:
                 return "dialling"
             return "waiting" if self.queued else "scheduled"
-        return "dialling" if self.call.phase is Phase.CALLING_BACK else "on the line"
+        rings = self.call.phase in (Phase.CALLING_BACK, Phase.AGENT_FIRST)
+        return "dialling" if rings else "on the line"
 
 
 class Callbacks:
@@ -134,7 +137,7 @@ class Callbacks:
         if self._promised(queue, action.number) is not None:
             self._say(call, "accepted")
             return
-        settings = self._settings(queue)
+        settings = self.settings(queue)
         same = place is not None and place.queue == queue
         asked = place if place is not None and same else EnterQueue(queue, {}, 0, 0.0)
         interaction = c.names.name()
@@ -157,7 +160,7 @@ class Callbacks:
             segment=place.segment if place is not None else "",
             expires_at=c.now + settings.expire_s if settings.expire_s else 0.0,
         )
-        self._take(event)
+        self.take(event)
         c.env.tasks.spawn(f"callback {interaction}", self._confirm(call, interaction))
 
     def order(
@@ -183,7 +186,7 @@ class Callbacks:
         if queue not in c.engine.queues:
             raise NotFound(f'there is no queue "{queue[:80]}"')
         number = plain(number)
-        settings = self._settings(queue)
+        settings = self.settings(queue)
         target = self._target("", queue, number)
         if not target:
             why = f"queue.{queue}.callback.trunk names no trunk" if not settings.trunk else "digits"
@@ -217,7 +220,7 @@ class Callbacks:
             note=note,
             by=by,
         )
-        return self._take(event), True
+        return self.take(event), True
 
     def _promised(self, queue: str, number: str) -> Promise | None:
         """What this number has been promised already."""
@@ -260,14 +263,15 @@ class Callbacks:
             return ""
         if c.env.legs.is_device(number):
             return number
-        trunk = self._settings(queue).trunk or peer
+        trunk = self.settings(queue).trunk or peer
         return f"{trunk}:{number}" if trunk in c.env.config.trunk else ""
 
-    def _settings(self, queue: str) -> CallbackConfig:
+    def settings(self, queue: str) -> CallbackConfig:
+        """How a queue calls back."""
         settings = self._c.env.config.queue.get(queue)
         return settings.callback if settings is not None else CallbackConfig()
 
-    def _take(self, event: ev.CallbackAccepted) -> Promise:
+    def take(self, event: ev.CallbackAccepted) -> Promise:
         """Note the promise, and give it its place in the queue when its time has come."""
         c = self._c
         promise = self.promises[event.interaction] = Promise(event)
@@ -303,7 +307,7 @@ class Callbacks:
             )
         except CommandError as error:
             log.error("callback_lost", interaction_id=event.interaction, reason=str(error))
-            self._end(event.interaction, "failed")
+            self.ended(event.interaction, "failed")
 
     async def _confirm(self, call: Call, interaction: str) -> None:
         """Tell the customer once it is on disk."""
@@ -335,7 +339,10 @@ class Callbacks:
         for each in blocked:
             self._c.reach.feed(each)
         for event in promises:
-            self._take(event)
+            if self._promised(event.queue, event.number) is None:
+                self.take(event)
+            else:
+                self._c.emit(ev.CallbackEnded(self._c.now, event.interaction, "again"))
         if self.promises:
             log.info("callbacks_restored", count=len(self.promises))
             self._c.pump()
@@ -368,7 +375,8 @@ class Callbacks:
             entry = c.engine.interactions.get(name)
             if entry is None or entry.queue.closed:
                 continue
-            if promise.call is None and not promise.dialling and promise.event.not_before <= now:
+            idle = promise.call is None and not promise.dialling and not promise.joined
+            if idle and promise.event.not_before <= now:
                 due.append((entry.key, entry.sequence, entry, promise))
         due.sort(key=_in_order)
         waits: set[str] = set()
@@ -378,6 +386,9 @@ class Callbacks:
                 continue
             if promise.look_at > now:
                 waits.add(kind)
+                continue
+            if self.settings(entry.queue.name).first == "agent":
+                self._try(promise)
                 continue
             wait_s = turn(c.engine, entry, now, _RUNS).p50_s
             if wait_s <= self.answer_s:
@@ -390,7 +401,7 @@ class Callbacks:
     def _try(self, promise: Promise) -> None:
         """Dial him if he may be called now, once that is on disk."""
         c, event = self._c, promise.event
-        settings = self._settings(event.queue)
+        settings = self.settings(event.queue)
         if event.attempts >= settings.attempts:
             self._leave(event.interaction, "unreachable")  # the last attempt ended in a crash
             return
@@ -400,6 +411,14 @@ class Callbacks:
                 opens_at = c.now + 86400
             promise.event = replace(event, not_before=opens_at)
             return
+        if settings.first == "agent":
+            promise.joined = True
+            c.acd(
+                acd.Join(
+                    interaction=event.interaction, prefer=event.prefer, patience_s=event.patience_s
+                )
+            )
+            return
         promise.dialling = True
         attempts, again_at = event.attempts + 1, c.now + settings.ring_s + settings.retry_s
         c.emit(ev.CallbackDialling(c.now, event.interaction, attempts, again_at))
@@ -408,7 +427,7 @@ class Callbacks:
     def opens_at(self, event: ev.CallbackAccepted) -> float:
         """When the customer may be called; 0: now."""
         c = self._c
-        settings = self._settings(event.queue)
+        settings = self.settings(event.queue)
         if not settings.hours:
             return 0.0
         zones: tuple[str, ...] = (event.zone,) if event.zone else ()
@@ -451,7 +470,7 @@ class Callbacks:
 
     def _dial(self, promise: Promise) -> None:
         c, event = self._c, promise.event
-        settings = self._settings(event.queue)
+        settings = self.settings(event.queue)
         caller = settings.caller_id or event.called
         try:
             legs = c.env.legs.originate(c.now, event.target, caller=caller)
@@ -494,7 +513,7 @@ class Callbacks:
             call.timer.cancel()
             call.timer = None
         self.answer_s += (c.now - call.started_at - self.answer_s) / 8
-        if self._settings(promise.event.queue).machine == "connect":
+        if self.settings(promise.event.queue).machine == "connect":
             self._join(call, promise, entry)
             return
         c.env.media.hear_answer(call.customer.id, True)
@@ -516,7 +535,7 @@ class Callbacks:
         if call.timer is not None:
             call.timer.cancel()
             call.timer = None
-        settings = self._settings(promise.event.queue)
+        settings = self.settings(promise.event.queue)
         leaves = settings.machine == "message" and not promise.event.told
         if word == "machine":
             promise.machine = "machine"
@@ -574,7 +593,7 @@ class Callbacks:
         c.acd(acd.Join(interaction=call.id, prefer=event.prefer, patience_s=event.patience_s))
         c.queueing.take_over(call)
         c.listening.apply(call)
-        prompt = self._settings(call.queue).prompt
+        prompt = self.settings(call.queue).prompt
         if not prompt or not c.listening.prompts(call, (prompt,), c.waiting.language(call)):
             language = c.waiting.language(call).partition("-")[0]
             c.waiting.speak(call, GREETINGS.get(language, GREETINGS["en"]))
@@ -591,7 +610,7 @@ class Callbacks:
             return True
         event = promise.event
         attempts = event.attempts + 1
-        settings = self._settings(event.queue)
+        settings = self.settings(event.queue)
         not_before = c.now + settings.retry_s
         promise.event = replace(
             event,
@@ -615,32 +634,34 @@ class Callbacks:
         if interaction in self._c.engine.interactions:
             self._c.acd(acd.Leave(interaction, outcome))
         elif interaction in self.promises:
-            self._end(interaction, outcome)
+            self.ended(interaction, outcome)
 
     def feed(self, event: Event) -> None:
         """An agent has him, or the queue let him go: the promise is kept, or over."""
         if not self.promises:
             return
         if isinstance(event, acd_events.InteractionConnected):
-            if event.interaction in self.promises:
-                self._end(event.interaction, "connected")
+            promise = self.promises.get(event.interaction)
+            if promise is not None and not promise.joined:
+                self.ended(event.interaction, "connected")
         elif isinstance(event, acd_events.InteractionLeft):
             if event.interaction in self.promises and not self.stopping:
                 outcome = "expired" if event.outcome == "timeout" else event.outcome
-                self._end(event.interaction, outcome)
+                self.ended(event.interaction, outcome)
         elif isinstance(event, acd_events.InteractionMoved):
             promise = self.promises.get(event.interaction)
             if promise is not None:
                 promise.event = replace(promise.event, queue=event.to)
 
-    def _end(self, interaction: str, outcome: str) -> None:
+    def ended(self, interaction: str, outcome: str) -> None:
+        """Nobody is to be called any more."""
         c = self._c
         promise = self.promises.pop(interaction)
         c.emit(ev.CallbackEnded(c.now, interaction, outcome))
         call = promise.call
         if call is None:
             c.emit(ev.InteractionEnded(c.now, interaction, outcome))
-        elif call.phase is Phase.CALLING_BACK:
+        elif call.phase in (Phase.CALLING_BACK, Phase.AGENT_FIRST):
             c.end(call, Reason.CANCELLED)  # its end is the interaction's
 
     def waiting(self, now: float) -> list[dict[str, object]]:

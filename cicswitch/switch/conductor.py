@@ -36,6 +36,7 @@ from cicswitch.records.journal import Event, Kept
 from cicswitch.records.rows import Row
 from cicswitch.runtime.policy import Policy, find
 from cicswitch.segments import Segments
+from cicswitch.switch.agent_first import AgentFirst
 from cicswitch.switch.aside import Aside
 from cicswitch.switch.callbacks import Callbacks
 from cicswitch.switch.consulting import Consulting
@@ -131,6 +132,7 @@ class Conductor:
         self.previews = Previews(self)
         self.workplaces = Workplaces(self)
         self.callbacks = Callbacks(self)
+        self.agent_first = AgentFirst(self)
         self.visitors.append(self.callbacks.feed)
         self.waiting = Waiting(self)
         self.contacts = Contacts(self)
@@ -527,6 +529,8 @@ class Conductor:
                 self.features.answered(call)
             elif call.phase is Phase.CALLING_BACK:
                 self.callbacks.answered(call)
+            elif call.phase is Phase.AGENT_FIRST:
+                self.agent_first.agent_answered(call)
             return
         leg = call.ringing.get(event.leg)
         if leg is None:
@@ -536,6 +540,8 @@ class Conductor:
             return
         if call.offers:
             self.queueing.agent_answered(call, leg)
+        elif call.phase is Phase.AGENT_FIRST:
+            self.agent_first.reached(call, leg)
         else:
             self.connect(call, leg)
 
@@ -568,12 +574,17 @@ class Conductor:
         if call is None or call.phase is Phase.OVER:
             return
         if event.leg == call.customer.id:
+            if call.phase is Phase.AGENT_FIRST and self.agent_first.agent_gone(call, event):
+                return
             self.faxes.gone(event.leg)
             self.customer_gone(call, event.reason)
         elif call.other is not None and event.leg == call.other.id:
             self.agent_left(call, event)
         elif event.leg in call.ringing:
-            self.dialling.failed(call, event)
+            if call.phase is Phase.AGENT_FIRST:
+                self.agent_first.leg_failed(call, event)
+            else:
+                self.dialling.failed(call, event)
         else:
             guest = call.guest(event.leg)
             if guest is not None:

@@ -106,7 +106,10 @@ class Queueing:
         """An agent was chosen: ring his device."""
         c = self._c
         call = c.calls.get(event.interaction)
-        if call is None or call.phase is not Phase.QUEUED:
+        if call is None:
+            c.agent_first.reserved(event)
+            return
+        if call.phase is not Phase.QUEUED:
             return
         call.failure = ""
         legs = c.dialling.ring(call, f"agent:{event.agent}", seize=False)
@@ -133,6 +136,10 @@ class Queueing:
     def _failed(self, call: Call, reservation: int, reason: str) -> None:
         """The agent's device refused or cannot be reached."""
         del call.offers[reservation]
+        self.offer_failed(reservation, reason)
+
+    def offer_failed(self, reservation: int, reason: str) -> None:
+        """Tell the ACD so, and why."""
         cause = _CAUSES.get(Reason(reason), "unreachable") if reason else "unreachable"
         self._try(acd.Reject(reservation, cause))
 
@@ -177,6 +184,9 @@ class Queueing:
         call = self._c.calls.get(event.interaction)
         reason = _CANCELS.get(event.outcome)
         if call is None or reason is None:
+            return
+        if call.phase is Phase.AGENT_FIRST:
+            self._c.agent_first.withdrawn(call, reason)
             return
         if call.preview is not None and call.preview.reservation == event.reservation:
             self._c.previews.end(call)

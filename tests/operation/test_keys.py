@@ -645,6 +645,7 @@ ELSEWHERE = {
         ),
         "tests/journeys/test_callbacks.py",
     ),
+    "queue.callback.first": "tests/journeys/test_agent_first.py",
     **dict.fromkeys(
         ("queue.callback.machine", "queue.callback.message"),
         "tests/journeys/test_answering.py",
