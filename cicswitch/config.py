@@ -33,6 +33,7 @@ from cicswitch.dialplan.match import PatternError, number_matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.gateways.shape import GatewaySettings
 from cicswitch.hours import Holidays, Hours, Schedule, check_holidays, checked_schedule
+from cicswitch.mail.compose import ascii_address
 from cicswitch.mail.settings import MailSettings
 from cicswitch.reach import DoNotCallConfig, check_do_not_call, is_zone
 from cicswitch.records.alerts import QUEUE_FIGURES, Rule
@@ -905,9 +906,28 @@ def _settled(name: str, channel: ChannelConfig, config: Config, decoder: Decoder
         return channel
     if not isinstance(settings, FaxSettings):
         settings.check(path, decoder)
-    elif settings.trunk and settings.trunk not in config.trunk:
-        decoder.unknown((*path, "trunk"), "a trunk", settings.trunk, config.trunk)
+    else:
+        _fax(settings, path, config, decoder)
     return msgspec.structs.replace(channel, settings=msgspec.structs.asdict(settings))
+
+
+def _fax(settings: FaxSettings, path: tuple[str, ...], config: Config, decoder: Decoder) -> None:
+    if settings.trunk and settings.trunk not in config.trunk:
+        decoder.unknown((*path, "trunk"), "a trunk", settings.trunk, config.trunk)
+    mails = [name for name, channel in config.channel.items() if channel.type == "email"]
+    if settings.email and settings.email not in mails:
+        decoder.unknown((*path, "email"), "a channel of type email", settings.email, mails)
+    if bool(settings.email) != bool(settings.email_to):
+        decoder.add((*path, "email"), "one of email and email_to", "both of them")
+    for index, text in enumerate(settings.email_to):
+        try:
+            ascii_address(text)
+        except ValueError as error:
+            decoder.add(
+                (*path, "email_to", index),
+                f'"{text}"',
+                f'an address like "office@example.com": {error}',
+            )
 
 
 def _attachments(config: Config, decoder: Decoder) -> None:

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from cicswitch.config import ChannelConfig
 from cicswitch.contacts.faxes import FaxJob, FaxResult, FaxSettings
-from cicswitch.contacts.messages import Attachment, Incoming, Outgoing
+from cicswitch.contacts.messages import Attachment, First, Incoming, Outgoing
 from cicswitch.core.errors import CicError, CommandError, Later, NotReached, ResourceError
 from cicswitch.paper import Cover, Document, pdf_of, to_fax
 from cicswitch.ports import (
@@ -88,7 +88,7 @@ class Fax:
         self._going = 0
         self._taking: set[asyncio.Task[None]] = set()
         self._coming: set[str] = set()
-        self._problem = ""
+        self._problem = self._mail_problem = ""
 
     async def start(self) -> None:
         """Make the folders; take up what the run before has left. Raises `ResourceError`."""
@@ -252,6 +252,28 @@ class Fax:
             )
         )
         await self._host.stored()
+        await self._mail(
+            call, files[0], subject, f"{text}\nIt was sent to {call.called or 'us'} by {sender}."
+        )
+
+    async def _mail(self, call: FaxCall, pdf: Attachment, subject: str, text: str) -> None:
+        """To whom it goes as a mail: once, by the name of the fax and the address."""
+        settings = self.settings
+        when = strftime("%Y-%m-%d %H:%M", localtime(call.at))
+        for address in settings.email_to:
+            first = First(
+                customer=address,
+                subject=subject,
+                text=f"{text}\nIt came at {when}.",
+                external=f"fax {call.interaction} {address.lower()}",
+                attachments=(pdf,),
+            )
+            try:
+                await self._host.write_first(settings.email, first)
+            except CommandError as error:
+                # The fax is where it belongs all the same.
+                self._mail_problem = f"a fax could not be mailed: {error}"
+                log.error("fax_not_mailed", channel=self.name, error=str(error))
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -383,7 +405,11 @@ class Fax:
 
     def state(self) -> dict[str, str | int | float]:
         """See `ports.Channel`."""
-        return {"coming": len(self._coming), "going": self._going, "problem": self._problem}
+        return {
+            "coming": len(self._coming),
+            "going": self._going,
+            "problem": self._problem or self._mail_problem,
+        }
 
     async def test(self) -> str:
         """See `ports.Channel`."""

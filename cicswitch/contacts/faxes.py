@@ -87,3 +87,6 @@ class FaxSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     lines: Annotated[int, Meta(ge=1, le=200)] = 4
     """Faxes that are sent at the same time."""
     directory: str = "var/fax"
+    email: str = ""
+    """A channel of type `email`, by which each fax that came goes to `email_to` as a PDF."""
+    email_to: tuple[str, ...] = ()

@@ -9,15 +9,15 @@ that is ordered is the same, with a row that says how it stands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from msgspec.structs import replace
 
 from cicswitch.contacts import events as ce
 from cicswitch.contacts.messages import Message
-from cicswitch.core.errors import CommandError, Conflict, NotFound
-from cicswitch.ports import Accepted
+from cicswitch.core.errors import CommandError, Conflict, NotFound, ResourceError
+from cicswitch.ports import Accepted, StartingChannel
 from cicswitch.records.rows import ConversationRecord, FaxRecord, MessageRecord, OutboxRecord
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ class Starting:
         if channel is None:
             raise NotFound(f'there is no channel "{name[:80]}"')
         known = channel  # for the function below, which is compiled: it is none no more
-        key = (name, first.external)
-        return await self._c.contacts.once(key, lambda: self._write(known, first))
+        key, able = (name, first.external), cast("object", channel)
+        opened = first
+        if isinstance(able, StartingChannel) and able.starts:
+            opened = await able.opens(first)
+        return await self._c.contacts.once(key, lambda: self._write(known, opened))
 
     async def _write(self, channel: Channel, first: First) -> Accepted:
         c, read = self._c, None
@@ -58,10 +61,10 @@ class Starting:
     def begin(
         self, channel: Channel, first: First, read: ConversationRecord | None = None
     ) -> Message:
-        """Write it. Raises `CommandError`, and has changed nothing then."""
+        """Write it. Raises `CommandError`, `ResourceError`, and has changed nothing then."""
         c = self._c
         if c.draining:
-            raise Conflict("the switch stops")
+            raise ResourceError("the switch stops: send it again")
         if len(first.text) > _MOST_TEXT:
             raise CommandError(f"a message has at most {_MOST_TEXT} characters")
         record = c.contacts.known(read.id) or read if read is not None else None

@@ -216,6 +216,15 @@ async def test_settings_and_library_are_spoken_of_in_one_line(
     with pytest.raises(ConfigError, match=r"channel.fax.settings.trunk.*a trunk"):
         async with center(tmp_path, extra=fax(9).replace('trunk = "', 'trunk = "no')):
             pass
+    mailed = 'email_to = ["a@b.test", "x"]\nemail = "mail"'
+    for given, told in (
+        (mailed, r"email.*a channel of type email"),
+        (mailed, r"email_to\[1\].*an address like"),
+        ('email_to = ["a@b.test"]', "one of email and email_to"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            async with center(tmp_path, extra=fax(9) + given):
+                pass
     monkeypatch.setattr(spandsp, "LIBRARY", "libnowhere.so.2")
     monkeypatch.setattr(spandsp, "_loaded", [])
     monkeypatch.setattr(shutil, "which", lambda name: None)

@@ -163,17 +163,15 @@ async def start(ask: Ask, body: StartBody) -> ConversationView:
         raise Problem(422, errors=[FieldError(pointer="/channel", expected=expected)])
     if not (body.text.strip() or body.attachments):
         raise Problem(422, errors=[FieldError(pointer="/text", expected="a text or attachments")])
-    first = await channel.opens(
-        First(
-            customer=body.to,
-            called=body.called,
-            text=body.text,
-            name=body.name,
-            subject=body.subject,
-            language=body.language,
-            attachments=await attachments.offered(_owner(ask), body.attachments),
-            author=f"agent:{ask.account.agent}" if ask.account.agent else "system",
-        )
+    first = First(
+        customer=body.to,
+        called=body.called,
+        text=body.text,
+        name=body.name,
+        subject=body.subject,
+        language=body.language,
+        attachments=await attachments.offered(_owner(ask), body.attachments),
+        author=f"agent:{ask.account.agent}" if ask.account.agent else "system",
     )
     accepted = await contacts.write_first(body.channel, first)
     await attachments.sent(_owner(ask), first.attachments)

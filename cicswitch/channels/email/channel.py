@@ -89,7 +89,9 @@ class Email:
         if not first.subject.strip():
             raise CommandError("subject: a mail needs one")
         made = address_of(text)
-        return replace(first, customer=made, called=address_of(called), data={"first": "yes"})
+        return replace(
+            first, customer=made, called=address_of(called), data={**first.data, "first": "yes"}
+        )
 
     def told(self, conversation: str, news: News) -> None:
         """Nobody reads along."""
