@@ -172,31 +172,35 @@ class Mailbox:
     def _catch_up(self, client: IMAPClient) -> bool:
         """Take what is there; False: the switch cannot store it now."""
         wanted = ["UNDELETED", "UNFLAGGED"] if self.settings.move_to else ["UNSEEN", "UNFLAGGED"]
-        for uid in client.search(wanted):
-            if self._stopping.is_set():
-                return True
-            found = client.fetch([uid], ["RFC822.SIZE"]).get(uid)
-            if found is None:
-                continue  # somebody has taken it away
-            try:
-                if found[b"RFC822.SIZE"] > self._most_bytes:
-                    raise CommandError("it is too large")
-                raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
-                if raw is None:
-                    continue
-                self._taken(raw)
-            except ResourceError as error:
+        seen: set[int] = set()
+        # Until there is nothing more: of what comes while mails are fetched IDLE tells nothing.
+        while left := [each for each in client.search(wanted) if each not in seen]:
+            seen.update(left)
+            for uid in left:
                 if self._stopping.is_set():
                     return True
-                self.problem = str(error)
-                return False
-            except CommandError as error:
-                self.refused += 1
-                log.warning("mail_refused", uid=uid, error=str(error))
-                client.add_flags([uid], [b"\\Flagged"])
-                continue
-            self.problem = ""
-            self._done(client, uid)
+                found = client.fetch([uid], ["RFC822.SIZE"]).get(uid)
+                if found is None:
+                    continue  # somebody has taken it away
+                try:
+                    if found[b"RFC822.SIZE"] > self._most_bytes:
+                        raise CommandError("it is too large")
+                    raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
+                    if raw is None:
+                        continue
+                    self._taken(raw)
+                except ResourceError as error:
+                    if self._stopping.is_set():
+                        return True
+                    self.problem = str(error)
+                    return False
+                except CommandError as error:
+                    self.refused += 1
+                    log.warning("mail_refused", uid=uid, error=str(error))
+                    client.add_flags([uid], [b"\\Flagged"])
+                    continue
+                self.problem = ""
+                self._done(client, uid)
         return True
 
     def _taken(self, raw: bytes) -> None:
