@@ -1,9 +1,9 @@
 """Callbacks in which the agent is called before the customer (`first = "agent"`).
 
-The promise waits in line as a caller does; who gets it is rung up, and when he has answered he hears
-it ring at the customer. The call is the agent's until the customer is there: then it is turned round,
-so that each has his side. A customer who is not reached was an attempt, and work of that agent; the
-next one is an interaction of its own, at the same place in line.
+The promise waits in line as a caller does; who gets it is rung up, and when he has answered he
+hears it ring at the customer. The call is the agent's until the customer is there: then it is
+turned round, so that each has his side. A customer who is not reached was an attempt, and work of
+that agent; the next one is an interaction of its own, at the same place in line.
 """
 
 from __future__ import annotations
