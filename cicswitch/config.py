@@ -906,6 +906,11 @@ def _settled(name: str, channel: ChannelConfig, config: Config, decoder: Decoder
         return channel
     if not isinstance(settings, FaxSettings):
         settings.check(path, decoder)
+        orders = settings.fax if isinstance(settings, MailSettings) else None
+        faxes = [each for each, one in config.channel.items() if one.type == "fax"]
+        if orders is not None and orders.channel not in faxes:
+            place = (*path, "fax", "channel")
+            decoder.unknown(place, "a channel of type fax", orders.channel, faxes)
     else:
         _fax(settings, path, config, decoder)
     return msgspec.structs.replace(channel, settings=msgspec.structs.asdict(settings))

@@ -66,6 +66,28 @@ _result: Final = msgspec.json.Decoder(FaxResult).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def told(record: FaxRecord) -> tuple[str, str]:
+    """Subject and text of what who has ordered a fax is told at its end."""
+    result = _result(record.result) if record.result else None
+    pages = result.pages if result is not None else ()
+    count = f"{len(pages)} page" + "s" * (len(pages) != 1)
+    tries = f"{record.attempts} attempt" + "s" * (record.attempts != 1)
+    if record.state == "sent":
+        subject = f"Fax to {record.number}: sent, {count}"
+        lines = [f"Your fax to {record.number} was sent: {count}, {tries}."]
+    else:
+        subject = f"Fax to {record.number}: not sent"
+        lines = [f"Your fax to {record.number} was not sent: {record.cause}.", f"{tries}, {count}."]
+    for page in pages:
+        rows = f", {page.bad_rows} bad rows" if page.bad_rows else ""
+        ecm = ", error correction" if page.ecm else ""
+        lines.append(
+            f"Page {page.number}: {page.width} x {page.length} dots, {page.bit_rate} bit/s, "
+            f"{page.encoding}{ecm}{rows}"
+        )
+    return subject, "\n".join(lines)
+
+
 class Fax:
     """`ports.FaxChannel` of type `fax`."""
 
@@ -295,13 +317,14 @@ class Fax:
             state="waiting",
         )
         if record.state == "sent":
+            await self._report(out, record)
             return
         confirmed = await self._confirmed(done)
         if confirmed is None:
             if not settings.trunk:
-                self._failed(record, f'channel "{self.name}" has no trunk to send by')
+                await self._failed(out, record, f'channel "{self.name}" has no trunk to send by')
             if not _NUMBER.fullmatch(out.customer):
-                self._failed(record, "that is no number that can be called")
+                await self._failed(out, record, "that is no number that can be called")
             pages = await self._pages(out, path, record)
             record = replace(record, pages=pages)
             async with self._lines:
@@ -324,12 +347,34 @@ class Fax:
             record = replace(record, tiff=kept.digest)
         self._host.fax_kept(record)
         await self._host.stored()
+        await self._report(out, record)
         for each in (path, done):
             await self._disk(lambda each=each: each.unlink(missing_ok=True))  # type: ignore[misc]  # no type for it
 
-    def _failed(self, record: FaxRecord, cause: str) -> None:
+    async def _failed(self, out: Outgoing, record: FaxRecord, cause: str) -> None:
+        await self._report(out, replace(record, state="failed", cause=cause))
         self._host.fax_kept(replace(record, state="failed", cause=cause))
         raise Undeliverable(cause)
+
+    async def _report(self, out: Outgoing, record: FaxRecord) -> None:
+        """Tell who has ordered it by mail how it went; once."""
+        channel, to = out.data.get("mail", ""), out.data.get("mail_to", "")
+        if not channel or not to:
+            return
+        subject, text = told(record)
+        name = out.data.get("mail_id", "")
+        first = First(
+            customer=to,
+            subject=subject,
+            text=text,
+            external=f"fax {record.id} {record.state} {record.attempts}",
+            data={"id": name} if name else {},
+        )
+        try:
+            await self._host.write_first(channel, first)
+        except CommandError as error:
+            self._mail_problem = f"a result could not be mailed: {error}"
+            log.error("fax_not_reported", channel=self.name, error=str(error))
 
     async def _confirmed(self, done: Path) -> FaxResult | None:
         try:
@@ -360,7 +405,7 @@ class Fax:
                 )
             return await to_fax(documents, path, cover=cover, most_pages=self.settings.most_pages)
         except CommandError as error:
-            self._failed(record, str(error))
+            await self._failed(out, record, str(error))
             raise AssertionError from None  # _failed raises
         except OSError as error:
             raise ResourceError(f"{path.parent}: {error.strerror}") from None
@@ -394,7 +439,7 @@ class Fax:
             result=_encode(result).decode() if result is not None else record.result,
         )
         if never or attempts >= settings.attempts:
-            self._failed(record, cause)
+            await self._failed(out, record, cause)
         self._host.fax_kept(replace(record, state="waiting"))
         raise Later(cause, min(settings.retry_s * 2.0 ** (attempts - 1), 3600.0))
 

@@ -11,7 +11,14 @@ from cicswitch.core.toml import Decoder, KeyPath, Secret
 from cicswitch.mail.compose import ascii_address
 from cicswitch.mail.headers import address_of
 
-__all__ = ["DkimSettings", "ImapSettings", "MailSettings", "ReceiveSettings", "SendSettings"]
+__all__ = [
+    "DkimSettings",
+    "FaxOrders",
+    "ImapSettings",
+    "MailSettings",
+    "ReceiveSettings",
+    "SendSettings",
+]
 
 Text = Annotated[str, Meta(min_length=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -65,6 +72,20 @@ class DkimSettings(Struct, frozen=True, forbid_unknown_fields=True):
     key: Secret
 
 
+class FaxOrders(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who orders faxes by mails to NUMBER@DOMAIN."""
+
+    channel: Text
+    """Of type `fax`."""
+    domain: Text
+    senders: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    """Addresses of From; `*` stands for anything."""
+    cover: bool = True
+    """What is written in a mail stands on a page before its files."""
+    unverified: bool = False
+    """Mails of which neither `trusted` nor `verify` says anything may order too."""
+
+
 class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A channel of type `email`."""
 
@@ -73,6 +94,7 @@ class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
     imap: ImapSettings | None = None
     receive: ReceiveSettings | None = None
     dkim: DkimSettings | None = None
+    fax: FaxOrders | None = None
     name: str = ""
     signature: str = ""
     quote: bool = True
@@ -113,10 +135,25 @@ class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
         for index, text in enumerate(self.dns):
             if not _is_place(text):
                 decoder.add((*path, "dns", index), f'"{text}"', 'like "127.0.0.1:53"')
+        if self.fax is not None:
+            self._check_fax(self.fax, (*path, "fax"), decoder)
         if self.send.user and not self.send.password:
             decoder.add((*path, "send", "user"), "no password", "password beside it")
         if "\n" in self.name or "\r" in self.name:
             decoder.add((*path, "name"), "more than one line", "one line")
+
+    def _check_fax(self, fax: FaxOrders, path: KeyPath, decoder: Decoder) -> None:
+        try:
+            ascii_address(f"1@{fax.domain}")
+        except ValueError as error:
+            decoder.add((*path, "domain"), f'"{fax.domain}"', f"a domain: {error}")
+        for index, text in enumerate(fax.senders):
+            if not 0 < text.find("@") < len(text) - 1:
+                found = 'like "kim@example.com" or "*@example.com"'
+                decoder.add((*path, "senders", index), f'"{text}"', found)
+        if not (self.trusted or self.verify or fax.unverified):
+            expected = "trusted or verify beside it: a From can be forged"
+            decoder.add(path, "nobody who verifies mails", expected)
 
     def _check_receive(self, receive: ReceiveSettings, path: KeyPath, decoder: Decoder) -> None:
         try:

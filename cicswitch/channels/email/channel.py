@@ -111,6 +111,8 @@ class Email:
             problems.append(self.mailbox.problem)
         found["refused"] = refused
         found.update(self.intake.verifying())
+        if self.intake.faxing is not None:
+            found.update(self.intake.faxing.counts)
         found["problem"] = "; ".join(each for each in problems if each)
         return found
 

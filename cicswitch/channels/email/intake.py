@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -12,6 +11,8 @@ from typing import Final, TypeVar
 import structlog
 from msgspec.structs import replace
 
+from cicswitch.channels.email.faxing import Faxing
+from cicswitch.channels.email.rates import Sender
 from cicswitch.channels.email.verify import Verifier
 from cicswitch.contacts.messages import Attachment, Incoming
 from cicswitch.core.errors import CommandError, TooLarge
@@ -26,37 +27,15 @@ from cicswitch.mail.results import verdicts
 from cicswitch.mail.settings import MailSettings
 from cicswitch.ports import Archive, Channel, ChannelHost
 
-__all__ = ["Intake", "Sender"]
+__all__ = ["Intake"]
 
 log = structlog.get_logger("email")
 
 T = TypeVar("T")
 MOST_HOPS: Final = 50
 """Servers on the way; RFC 5321 section 6.3 takes 100 for the sign of a loop."""
-_HOUR_S: Final = 3600.0
-_SENDERS: Final = 10_000
 _AT_ONCE: Final = 2
 """Mails that are read at the same time: each has several times its size in hand."""
-
-
-class Sender:
-    """How many in the last hour, of each sender."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._known: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def full(self, sender: str, now: float) -> bool:
-        """Whether one more would be too many."""
-        times = self._known.get(sender.lower())
-        return times is not None and len(times) == self.most and now - times[0] < _HOUR_S
-
-    def add(self, sender: str, now: float) -> None:
-        """Count one."""
-        self._known.setdefault(sender.lower(), deque(maxlen=self.most)).append(now)
-        self._known.move_to_end(sender.lower())
-        if len(self._known) > _SENDERS:
-            self._known.popitem(last=False)
 
 
 class Intake:
@@ -80,6 +59,9 @@ class Intake:
         """Its own: mails do not wait for what else threads do."""
         self._verifier = Verifier(settings) if settings.verify else None
         self._senders = Sender(settings.per_hour)
+        self.faxing: Faxing | None = None
+        if settings.fax is not None:
+            self.faxing = Faxing(settings.fax, channel, host, archive, settings.per_hour)
         self._own = {address_of(each).lower(): address_of(each) for each in settings.addresses}
         self.counts = {"received": 0, "automatic": 0, "bounces": 0, "loops": 0, "throttled": 0}
 
@@ -101,6 +83,12 @@ class Intake:
         address = address_of(address).lower()
         local, _, domain = address.rpartition("@")
         return self._own.get(address) or self._own.get(f"{local.partition('+')[0]}@{domain}", "")
+
+    def takes(self, address: str) -> bool:
+        """Whether a mail to this address is taken."""
+        if self.own(address):
+            return True
+        return self.faxing is not None and bool(self.faxing.number(address))
 
     async def take(
         self,
@@ -140,6 +128,10 @@ class Intake:
         checked: dict[str, str],
     ) -> None:
         external = await self._run(lambda: _external(mail, raw))
+        if self.faxing is not None:
+            given = (mail, raw, envelope_from, recipients, checked)
+            if await self._fax(self.faxing, external, *given):
+                return
         if await self._archive.known(self._channel.name, external) is not None:
             return  # its server did not hear that it is on disk
         came_to = [*recipients, *mail.delivered_to, *mail.recipients]
@@ -169,6 +161,35 @@ class Intake:
             self.counts["received"] += 1
             self.counts["automatic"] += bool(mail.automatic)
             log.info("mail_taken", channel=self._channel.name, message=accepted.message)
+
+    async def _fax(
+        self,
+        faxing: Faxing,
+        external: str,
+        mail: Mail,
+        raw: bytes,
+        envelope_from: str,
+        recipients: Sequence[str],
+        checked: dict[str, str],
+    ) -> bool:
+        """Order the faxes that it asks for; whether it is nothing else."""
+        numbers = faxing.numbers(recipients or [*mail.delivered_to, *mail.recipients])
+        if not numbers:
+            return False
+        # Delivered-To has the mailbox in any case.
+        alone = not any(self.own(each) for each in recipients or mail.recipients)
+        try:
+            await faxing.order(mail, raw, numbers, external, envelope_from, checked)
+        except CommandError as error:
+            log.warning("fax_refused", channel=self._channel.name, error=str(error))
+            if alone and recipients:
+                raise  # its server tells who has sent it
+            try:
+                await faxing.refuse(mail, raw, numbers, external, envelope_from, checked, error)
+            except CommandError:
+                if alone:
+                    raise
+        return alone
 
     def _is_quiet(self, mail: Mail, customer: str, bounced: bool) -> bool:
         """Whether it is kept and nobody called to it."""

@@ -80,7 +80,7 @@ class Receiver:
         options: list[str],
     ) -> str:
         """Take a recipient, if it is one of the channel's."""
-        if not self.intake.own(address):
+        if not self.intake.takes(address):
             return "550 5.1.1 no such address here"
         if len(envelope.rcpt_tos) >= _RECIPIENTS:
             return "452 4.5.3 too many recipients"

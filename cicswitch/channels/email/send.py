@@ -10,7 +10,7 @@ import aiosmtplib
 import dkim
 
 from cicswitch.channels.email.imap import tls
-from cicswitch.channels.email.intake import Sender
+from cicswitch.channels.email.rates import Sender
 from cicswitch.contacts.messages import Message, Outgoing
 from cicswitch.core.errors import Conflict, NotFound, ResourceError
 from cicswitch.mail import token

@@ -31,6 +31,13 @@ server = "mx.example.com"
 listen = "127.0.0.1:2525"
 """
 
+FAX = """
+[channel.mail.settings.fax]
+channel = "none"
+domain = "a b"
+senders = ["kim"]
+[channel.mail.settings.receive]"""
+
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
@@ -52,6 +59,14 @@ listen = "127.0.0.1:2525"
         ('"127.0.0.1:2525"', '"127.0.0.1:2525"\nprotocol = "pop"', 'found "pop", expected one of'),
         ('"mx.example.com"', '"mx.example.com"\nuser = "x"', "send.user: found no password"),
         ('"mx.example.com"', '"x"\nsecurity = "ssl"', 'send.security: found "ssl"'),
+        (
+            "[channel.mail.settings.receive]",
+            FAX,
+            'fax.channel: found "none", expected a channel of',
+        ),
+        ("[channel.mail.settings.receive]", FAX, 'fax.domain: found "a b", expected a domain'),
+        ("[channel.mail.settings.receive]", FAX, 'fax.senders[0]: found "kim", expected like'),
+        ("[channel.mail.settings.receive]", FAX, "fax: found nobody who verifies mails"),
         ("[channel.mail.settings.receive]\n", "[channel.other]\n", "neither imap nor receive"),
         ("addresses =", 'own_servers = ["x"]\naddresses =', "own_servers[0]: found"),
         ("addresses =", 'dns = ["ns.example.com"]\naddresses =', 'dns[0]: found "ns.example.com"'),
