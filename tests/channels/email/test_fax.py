@@ -81,11 +81,11 @@ def order(number: str, **headers: str) -> EmailMessage:
     return mailing(text="As agreed.\n", **(given | headers))
 
 
-def handed_in(servers: MailServers, mail: EmailMessage, to: str, sender: str) -> str:
+def handed_in(servers: MailServers, mail: bytes, to: str, sender: str) -> str:
     """What our own side answers to a mail by LMTP."""
     with smtplib.LMTP("127.0.0.1", servers.ours, timeout=20) as client:
         try:
-            client.sendmail(sender, [to], mail.as_bytes())
+            client.sendmail(sender, [to], mail)
         except smtplib.SMTPRecipientsRefused as error:
             return next(iter(error.recipients.values()))[1].decode()
         except smtplib.SMTPDataError as error:
@@ -95,7 +95,7 @@ def handed_in(servers: MailServers, mail: EmailMessage, to: str, sender: str) ->
 
 async def give(servers: MailServers, mail: EmailMessage, sender: str = "kim@customer.test") -> str:
     to = str(mail["To"])
-    return await asyncio.to_thread(handed_in, servers, mail, to, sender)
+    return await asyncio.to_thread(handed_in, servers, mail.as_bytes(), to, sender)
 
 
 async def ordered(switch: Center) -> list[str]:
@@ -208,6 +208,22 @@ async def test_a_mailbox_orders_faxes_and_says_no_by_mail(
             while await ordered(switch) != ["3"]:  # noqa: ASYNC110  # the mailbox is read meanwhile
                 await asyncio.sleep(0.1)
         assert not switch.switch.conductor.contacts.live
+
+
+async def test_what_nobody_has_verified_faxes_only_where_that_is_said(
+    tmp_path: Path, servers: MailServers
+) -> None:
+    config = fax(free_port()) + channel(servers) + ordering(more="unverified = true")
+    async with center(tmp_path, extra=config) as switch:
+        two = order("1", Authentication_Results="mx.test; dmarc=pass").as_bytes()
+        two = two.replace(b"\nTo:", b"\nFrom: x@evil.test\nTo:", 1)
+        assert "nothing shows" in await asyncio.to_thread(
+            handed_in, servers, two, "1@cic.test", "kim@customer.test"
+        )
+        against = order("2", Authentication_Results="mx.test; spf=softfail; dmarc=none")
+        assert "nothing shows" in await give(servers, against)
+        assert await give(servers, order("3", Authentication_Results="x.test; spf=fail")) == "taken"
+        assert await ordered(switch) == ["3"]
 
 
 @needs_spandsp
