@@ -176,7 +176,11 @@ async def start(ask: Ask, body: StartBody) -> ConversationView:
     accepted = await contacts.write_first(body.channel, first)
     await attachments.sent(_owner(ask), first.attachments)
     await ask.note("conversation.start", accepted.conversation, None, {"channel": body.channel})
-    return view_of_conversation(ask, await readable(ask, accepted.conversation))
+    name = accepted.conversation
+    record = contacts.known(name) or await ask.api.switch.archive.conversation(name)
+    if record is None:
+        raise NotFound("the conversation is not there any more")
+    return view_of_conversation(ask, record)
 
 
 def _owner(ask: Ask) -> str:

@@ -55,12 +55,13 @@ async def test_a_mail_begins_a_conversation_and_is_answered(
         await finish(lee, contact)
         assert figures(api)()["sent"] == 2
         # Of a program that has no agent: a machine has written it, and any number of them goes.
-        root = await api.token("administrator")
+        root = await api.token("administrator", "conversations:start")
         able = (await lee.get("/api/v1/channels/starting")).json()["items"]
         own = ["support@cic.test", "sales@cic.test"]
         assert able == [{"channel": "mail", "medium": "email", "called": own}]
         for number in range(4):
-            await root.post(WHERE, json=BODY | {"to": "many@customer.test", "text": str(number)})
+            many = BODY | {"to": "many@customer.test", "text": str(number)}
+            written(await root.post(WHERE, json=many))
         mails = await arrived(servers, "many@customer.test", 4)
         assert {each["Auto-Submitted"] for each in mails} == {"auto-generated"}
 
