@@ -38,12 +38,12 @@ check: setup
 PYTEST = $(BIN)/python -m pytest
 FIVE = --numprocesses 5 --dist worksteal
 TWO = --numprocesses 2 --dist worksteal
-TESTS = $(PYTEST) $(TWO) -m realtime && $(PYTEST) $(FIVE) -m "not realtime and not soak" && \
+TESTS = $(PYTEST) $(TWO) -m "realtime and not soak" && $(PYTEST) $(FIVE) -m "not realtime and not soak" && \
 	if test -e $(VENV)/.native; then echo "and the native build:"; export CICSWITCH_TEST=native; \
-	$(PYTEST) $(TWO) -m realtime tests/media/test_media_relay.py tests/media/test_media_recording.py && \
+	$(PYTEST) $(TWO) -m "realtime and not soak" tests/media/test_media_relay.py tests/media/test_media_recording.py && \
 	$(PYTEST) $(FIVE) -m "not realtime and not soak and not slow" $(NATIVE_TESTS); fi
-NATIVE_TESTS := $(filter-out tests/support/ tests/browser/ tests/api/ tests/webhooks/ tests/operation/ tests/hours/ tests/runtime/ tests/soak/ tests/terminal/ tests/core/ tests/channels/ tests/mail/ tests/gateways/ tests/paper/ tests/simulate/ tests/__pycache__/,$(wildcard tests/*/)) \
-	$(patsubst %,--ignore=tests/journeys/test_%.py,webrtc fax demo example opening answering)
+NATIVE_TESTS := $(filter-out tests/support/ tests/browser/ tests/api/ tests/webhooks/ tests/operation/ tests/hours/ tests/runtime/ tests/soak/ tests/terminal/ tests/core/ tests/channels/ tests/mail/ tests/gateways/ tests/paper/ tests/simulate/ tests/dialplan/ tests/fax/ tests/interop/ tests/records/ tests/rtp/ tests/__pycache__/,$(wildcard tests/*/)) \
+	$(patsubst %,--ignore=tests/journeys/test_%.py,webrtc fax demo example opening answering preview embedding)
 
 bench: setup
 	$(BIN)/cicswitch bench all

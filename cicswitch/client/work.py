@@ -74,10 +74,14 @@ class WorkCalls(Wire):
         path = "/agents/{agent}/sign-in"
         return await self.call("POST", path, AgentView, tag=tag, agent=agent)
 
-    async def set_agent_device(self, agent: str, device: str, *, tag: Any = None) -> AgentView:
+    async def agent_device(self, agent: str) -> Workplace:
+        """The phone at which an agent works."""
+        return await self.call("GET", "/agents/{agent}/device", Workplace, agent=agent)
+
+    async def set_agent_device(self, agent: str, device: str, *, tag: Any = None) -> Workplace:
         """The agent works at another phone until he signs out; empty: at his own."""
         path, body = "/agents/{agent}/device", Workplace(device)
-        return await self.call("PUT", path, AgentView, body=body, tag=tag, agent=agent)
+        return await self.call("PUT", path, Workplace, body=body, tag=tag, agent=agent)
 
     async def sign_out_agent(self, agent: str, *, tag: Any = None) -> AgentView:
         """The agent goes, after the interaction in hand."""

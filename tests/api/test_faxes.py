@@ -40,6 +40,7 @@ async def test_faxes_are_seen_and_sent(tmp_path: Path) -> None:
         root, lee = await api.token("administrator"), await api.token("agent")
         await root.post("/api/v1/agents/kim/sign-out")
         await api.center.event(ce.FaxChanged, fax="0first", state="received")
+        await api.switch.store.committed()
         problem(await lee.get("/api/v1/faxes/0first"), 403)
         problem(await lee.get("/api/v1/faxes"), 422)
         await lee.post("/api/v1/agents/lee/sign-in")

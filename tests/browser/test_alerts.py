@@ -24,7 +24,7 @@ severity = "critical"
 """
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 async def test_an_alert_is_told_on_every_page_until_it_is_over(tmp_path: Path, scheme: str) -> None:
     async with served(tmp_path, extra=EXTRA + RULES) as api, screen(api, color_scheme=scheme) as at:
         page = at.page

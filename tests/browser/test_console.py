@@ -119,6 +119,7 @@ async def test_a_supervisor_acts_for_agents_and_changes_their_skills(tmp_path: P
         assert agents["lee"].skills == {"korean": 70}
 
 
+@pytest.mark.soak
 async def test_agents_are_followed_by_events_and_not_read_again(tmp_path: Path) -> None:
     async with served(tmp_path) as api, screen(api) as at:
         page, command = at.page, api.switch.command
@@ -245,7 +246,7 @@ async def test_figures_of_a_day_are_shown_with_their_formulas(tmp_path: Path) ->
         await expect(page.locator("dl")).to_contain_text("service_level")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 async def test_every_page_is_accessible(tmp_path: Path, scheme: str) -> None:
     async with served(tmp_path) as api, screen(api, color_scheme=scheme) as at:
         axe, found = Axe(), []

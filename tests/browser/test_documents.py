@@ -95,6 +95,7 @@ async def test_a_dialplan_is_made_and_removed(tmp_path: Path) -> None:
         await expect(page.locator(".note.bad").last).to_contain_text("it is in use")
 
 
+@pytest.mark.soak
 async def test_what_is_not_saved_outlives_a_look_elsewhere_and_not_the_session(
     tmp_path: Path,
 ) -> None:
@@ -167,7 +168,7 @@ async def test_ends_of_lines_stay_as_they_are_and_the_numbers_go_along(tmp_path:
         assert api.switch.config.queue
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 async def test_the_editor_is_accessible_in_both_languages(tmp_path: Path, scheme: str) -> None:
     async with served(tmp_path) as api, screen(api, color_scheme=scheme) as at:
         page = at.page

@@ -112,6 +112,7 @@ async def test_a_recording_is_found_played_sought_in_and_sped_up(tmp_path: Path)
         assert file.read_bytes() == Path(ended.path).read_bytes()
 
 
+@pytest.mark.soak
 async def test_each_channel_is_heard_alone(tmp_path: Path) -> None:
     async with served(tmp_path) as api, screen(api) as at:
         page = at.page
@@ -154,7 +155,7 @@ async def test_an_administrator_removes_one(tmp_path: Path) -> None:
         await expect(page.get_by_role("button", name="Listen")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 async def test_the_player_is_accessible(tmp_path: Path, scheme: str) -> None:
     async with served(tmp_path) as api, screen(api, color_scheme=scheme) as at:
         page = at.page

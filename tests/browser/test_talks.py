@@ -88,6 +88,7 @@ async def test_a_supervisor_joins_a_call_and_takes_it_over(tmp_path: Path, schem
         await own.expect("disconnected")
 
 
+@pytest.mark.soak
 async def test_one_who_left_and_a_call_that_is_over(tmp_path: Path) -> None:
     async with (
         served(tmp_path) as api,

@@ -47,6 +47,7 @@ def order(c: Center) -> str:
     return promise.event.interaction
 
 
+@pytest.mark.soak
 async def test_a_message_is_left_once_with_a_machine(tmp_path: Path) -> None:
     kept = tmp_path / "kept.wav"
     greeting = spoken(GREETING, tmp_path)

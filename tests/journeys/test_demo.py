@@ -30,6 +30,7 @@ async def output(*command: str, folder: Path) -> str:
     return text
 
 
+@pytest.mark.soak
 async def test_a_short_demo_ends_by_itself_with_a_report_of_its_calls(tmp_path: Path) -> None:
     for command, package in (("espeak-ng", "espeak-ng"), ("sipp", "sip-tester")):
         if shutil.which(command) is None:

@@ -116,7 +116,10 @@ async def calls(device: Phone) -> None:
     await device.expect("disconnected", timeout=20)
 
 
-@pytest.mark.parametrize(("style", "redact"), [("json", True), ("console", True), ("json", False)])
+@pytest.mark.parametrize(
+    ("style", "redact"),
+    [("json", True), pytest.param("console", True, marks=pytest.mark.soak), ("json", False)],
+)
 async def test_logs_of_calls_hold_nothing_that_they_must_not(
     tmp_path: Path, style: str, redact: bool
 ) -> None:

@@ -111,17 +111,25 @@ async def sign_in(ask: Ask, agent: str) -> AgentView:
     return await _act(ask, agent, "agent.sign-in", acd.SignIn(agent))
 
 
+@endpoint("GET", "/agents/{agent}/device", scopes=_SEE, tagged=True)
+async def device(ask: Ask, agent: str) -> Workplace:
+    """The phone at which an agent works."""
+    ask.only_own(agent, "agents:read")
+    _agent(ask, agent)
+    return Workplace(ask.api.switch.conductor.workplaces.of(agent))
+
+
 @endpoint("PUT", "/agents/{agent}/device", scopes=_ACT, tagged=True, errors=(404, 409, 412))
-async def put_device(ask: Ask, agent: str, body: Workplace) -> AgentView:
+async def put_device(ask: Ask, agent: str, body: Workplace) -> Workplace:
     """The agent works at another phone until he signs out: a device, or an extension of a PBX."""
     ask.only_own(agent, "agents:write")
-    before = _view(ask, _agent(ask, agent))
-    ask.match(before)
+    _agent(ask, agent)
     conductor = ask.api.switch.conductor
+    before = Workplace(conductor.workplaces.of(agent))
+    ask.match(before)
     conductor.do(lambda: conductor.workplaces.take(agent, body.device))
-    after = _view(ask, _agent(ask, agent))
-    told = {"device": before.device}, {"device": after.device}
-    await ask.note("agent.device", agent, *told)
+    after = Workplace(conductor.workplaces.of(agent))
+    await ask.note("agent.device", agent, before, after)
     return after
 
 

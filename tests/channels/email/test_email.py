@@ -514,7 +514,8 @@ async def test_a_mailbox_is_read_and_read_on_after_its_server_was_away(
         contact = await taken(api, lee)
         path = f"/api/v1/conversations/{contact.origin.conversation}/messages"
         written(await lee.post(path, json={"text": "Good day."}))
-        assert (await arrived(servers, "park@customer.test"))[0]["From"] == f"lee <{user}>"
+        got = await arrived(servers, "park@customer.test")
+        assert f"lee <{user}>" in [each["From"] for each in got]
         root = await api.token("administrator")
         (view,) = (await root.get("/api/v1/channels")).json()
         assert (view["type"], view["figures"]["received"]) == ("email", 3)

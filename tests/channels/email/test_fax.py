@@ -201,6 +201,7 @@ async def test_a_mailbox_orders_faxes_and_says_no_by_mail(
         waiting = switch.switch.conductor.outbox.waiting
         await until(lambda: any(each.channel == "box" for each in waiting.values()), 20)
         (told,) = [each for each in waiting.values() if each.channel == "box"]
+        await switch.switch.store.committed()
         message = await switch.switch.archive.message(told.message)
         assert message is not None
         assert message.text == "Your fax to 2 was not sent: this sender may not send faxes."
@@ -228,6 +229,7 @@ async def test_what_nobody_has_verified_faxes_only_where_that_is_said(
 
 @needs_spandsp
 @pytest.mark.realtime
+@pytest.mark.soak
 async def test_a_mail_comes_out_of_a_fax_machine(tmp_path: Path, servers: MailServers) -> None:
     port = free_port()
     config = fax(port, retry_s=600) + channel(servers) + ordering()

@@ -44,13 +44,15 @@ async def test_a_mail_begins_a_conversation_and_is_answered(
         await until(lambda: not api.switch.conductor.outbox.waiting)
         # Kim is there too; it goes to who has written.
         await (await api.token("administrator")).post("/api/v1/agents/kim/sign-in")
-        answer = mailing("Re: Your order", "When?", In_Reply_To=got["Message-ID"])
+        answer = mailing(
+            "Re: Your order", "When?", In_Reply_To=got["Message-ID"], From="Seo <seo@customer.test>"
+        )
         await send(servers, answer, "sales@cic.test")
         contact = await taken(api, lee)
         assert contact.origin.conversation == begun["conversation"]
         path = f"{WHERE}/{begun['conversation']}/messages"
         written(await lee.post(path, json={"text": "Tomorrow."}))
-        (second,) = await arrived(servers, "park@customer.test")
+        (second,) = await arrived(servers, "seo@customer.test")
         assert second["Subject"] == "Re: Your order"
         await finish(lee, contact)
         assert figures(api)()["sent"] == 2
