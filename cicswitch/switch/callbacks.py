@@ -631,7 +631,11 @@ class Callbacks:
     # -- the end ---------------------------------------------------------------------------------
 
     def _leave(self, interaction: str, outcome: str) -> None:
-        if interaction in self._c.engine.interactions:
+        promise = self.promises.get(interaction)
+        call = promise.call if promise is not None else None
+        if call is not None and call.phase is Phase.AGENT_FIRST and call.connected:
+            self.ended(interaction, outcome)  # an agent has it: it waits in no queue
+        elif interaction in self._c.engine.interactions:
             self._c.acd(acd.Leave(interaction, outcome))
         elif interaction in self.promises:
             self.ended(interaction, outcome)

@@ -100,3 +100,18 @@ async def test_an_agent_who_does_not_answer_is_no_attempt(tmp_path: Path) -> Non
         await p.far.expect("CANCEL")
         assert (await p.c.event(ev.CallbackEnded, interaction=name)).outcome == "cancelled"
         assert not promises(p)
+
+
+async def test_it_is_cancelled_while_it_rings_at_the_customer(tmp_path: Path) -> None:
+    async with busy(tmp_path, KEYS) as p:
+        promise, _ = order(p)
+        name = promise.event.interaction
+        await agent_answers(p)
+        p.near.reply(await p.near.expect(f"INVITE sip:{CUSTOMER}@"), "180 Ringing")
+        p.c.switch.conductor.callbacks.cancel(name)
+        await p.near.expect("CANCEL")
+        await p.far.expect("BYE")
+        assert (await p.c.event(ev.CallbackEnded, interaction=name)).outcome == "cancelled"
+        await p.c.event(ev.InteractionEnded, interaction=name)
+        assert not promises(p)
+        assert p.c.switch.conductor.counters["errors"] == 0
