@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.stalls import (  # noqa: F401 - hooks of pytest
+    pytest_configure,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+)
+
 if TYPE_CHECKING:  # which build that is is settled below
     from cicswitch.runtime.place import Place, Postgres
     from tests.support.postgres import Cluster

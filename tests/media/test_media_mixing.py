@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import wave
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cicswitch.ports import MediaDtmf, MediaSource, PlayFinished, RecordingClosed
-from tests.media.rtp_phone import Phone, Rig, longest_gap_ms, rig, share, trimmed
+from tests.media.rtp_phone import Phone, Rig, longest_gap_ms, part, rig, trimmed
 from tests.media.test_media_relay import continuous
+from tests.support.stalls import stood_still
 
 pytestmark = pytest.mark.realtime
 
@@ -39,13 +41,6 @@ async def three(it: Rig) -> dict[str, Phone]:
         phone.talk(TONES[name])
     await phones["customer"].until(lambda: len(phones["customer"].packets) > 20)
     return phones
-
-
-def part(audio: NDArray[np.int16], hz: float) -> float:
-    """As `share`, in steps of 50 ms: a stream that is spliced may go on in another phase."""
-    return float(
-        np.mean([share(block, hz) for block in audio[: len(audio) // 400 * 400].reshape(-1, 400)])
-    )
 
 
 async def heard_by(phone: Phone, packets: int = 30) -> set[int]:
@@ -87,6 +82,7 @@ async def test_from_bridge_to_room_and_back_there_is_one_stream_and_no_gap() -> 
     async with rig(27200) as it:
         phones = await three(it)
         customer = phones["customer"]
+        since = time.monotonic()
         for _ in range(3):
             it.plane.mix(MONITOR)
             await customer.packets_more(20)
@@ -96,10 +92,11 @@ async def test_from_bridge_to_room_and_back_there_is_one_stream_and_no_gap() -> 
         continuous(packets)
         heard = trimmed(customer.audio())
         assert part(heard, 620) > 0.9
-        assert longest_gap_ms(heard, 620) <= 40
-        assert max(b - a for (a, _), (b, _) in pairwise(customer.packets)) < 0.06
+        stood = stood_still(since)  # a machine that stands still makes a gap of its own
+        assert longest_gap_ms(heard, 620) <= 40 + 1000 * stood
+        assert max(b - a for (a, _), (b, _) in pairwise(customer.packets)) < 0.06 + stood
         steps = [(b.timestamp - a.timestamp) & 0xFFFF_FFFF for a, b in pairwise(packets)]
-        assert max(steps) <= 480
+        assert max(steps) <= 480 + 8000 * stood
         # The supervisor is in no room any more: nothing is sent to him.
         sent = len(phones["supervisor"].packets)
         await customer.packets_more(10)

@@ -31,6 +31,7 @@ from tests.media.rtp_phone import (
     NEAR,
     Phone,
     longest_gap_ms,
+    part,
     raw_rtp,
     rig,
     settings,
@@ -65,7 +66,7 @@ async def test_each_side_hears_the_tone_of_the_other(workers: int, codecs: tuple
         for phone, hz in ((a, 620), (b, 440)):
             heard = trimmed(phone.audio())
             assert len(heard) > 8000
-            assert share(heard, hz) > 0.95
+            assert part(heard, hz) > 0.95
             assert longest_gap_ms(heard, hz) <= 40
             continuous([packet for _, packet in phone.packets])
 
@@ -94,7 +95,7 @@ async def test_one_stream_over_bridge_prompt_transfer_and_restart() -> None:
         continuous(packets)
         assert sum(packet.marker for packet in packets) >= 5
         heard = a.audio()
-        assert share(heard[-2400:], 620) > 0.9
+        assert part(heard[-2400:], 620) > 0.9
 
 
 async def test_a_lost_packet_stays_one_gap() -> None:
@@ -227,7 +228,7 @@ async def test_a_third_party_that_sprays_later_gets_nothing_and_is_not_heard() -
         since = time.monotonic()
         await b.packets_more(40)
         assert evil.packets == []
-        assert share(b.audio(since), 440) > 0.95
+        assert part(b.audio(since), 440) > 0.95
 
 
 async def test_a_far_end_behind_nat_is_found_by_its_packets() -> None:
@@ -237,7 +238,7 @@ async def test_a_far_end_behind_nat_is_found_by_its_packets() -> None:
         it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
         a.talk(0)
         await a.packets_more(20)
-        assert share(a.audio(), 440) > 0.95
+        assert part(a.audio(), 440) > 0.95
 
 
 async def test_latching_by_host_refuses_other_hosts() -> None:
@@ -381,7 +382,7 @@ async def test_legs_over_ipv6() -> None:
         it.plane.play("a", "p", [MediaSource(tone_hz=(440.0,))], loop=True)
         a.talk(0)
         await a.packets_more(20)
-        assert share(a.audio(), 440) > 0.9
+        assert part(a.audio(), 440) > 0.9
 
 
 async def test_a_closed_leg_is_held_by_nothing() -> None:
