@@ -189,7 +189,8 @@ def _net(local: Local) -> str:
 def _write(local: Local, mids: list[str], media: str) -> bytes:
     origin = local.origin
     bundle = f"a=group:BUNDLE {' '.join(mids)}\r\n" if mids else ""
-    rest = f"s=-\r\nt=0 0\r\n{bundle}a=ice-lite\r\na=msid-semantic: WMS *\r\n{media}"
+    ice = "a=ice-lite\r\na=ice-options:trickle\r\n"
+    rest = f"s=-\r\nt=0 0\r\n{bundle}{ice}a=msid-semantic: WMS *\r\n{media}"
     version = origin.stamp(rest)
     return f"v=0\r\no=- {origin.id} {version} IN IP4 0.0.0.0\r\n{rest}".encode()
 

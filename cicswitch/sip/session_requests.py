@@ -190,6 +190,16 @@ def _info(
     session: InviteSession, transaction: ServerTransaction, request: Request, now: float
 ) -> None:
     content_type, body = request.content_type, request.body
+    package = request.get("Info-Package").partition(";")[0].strip().lower()
+    if package:  # INFO of the older kind names none (RFC 6086 section 9)
+        packages = dict(session.agent.settings.info_packages)
+        carried = packages.get(package)
+        if carried is None:
+            transaction.respond(now, 469, headers=(("Recv-Info", ", ".join(packages)),))
+            return
+        if content_type != carried:
+            transaction.respond(now, 415, headers=(("Accept", carried),))
+            return
     transaction.respond(now, 200)
     session.agent.events.append(InfoReceived(session, content_type, body))
 

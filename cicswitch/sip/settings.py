@@ -34,7 +34,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "application/dtmf-relay",
         "application/dtmf",
         "message/sipfrag",
+        "application/trickle-ice-sdpfrag",
     )
+    info_packages: tuple[tuple[str, str], ...] = (
+        ("trickle-ice", "application/trickle-ice-sdpfrag"),
+    )
+    """Info packages (RFC 6086) that are taken, and what INFO of each carries."""
     max_forwards: int = 70
     session_expires_s: int = 0
     """Session interval to ask for when we call (RFC 4028); 0 leaves it to the peer."""

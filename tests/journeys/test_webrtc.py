@@ -120,7 +120,9 @@ async def test_two_browsers_hear_each_other_as_they_speak(tmp_path: Path) -> Non
 
 async def test_what_nobody_else_hears_is_not_decoded(tmp_path: Path) -> None:
     async with two(tmp_path, agents=False, customers=False) as (api, browser, customer):
-        calling = asyncio.create_task(customer.call("5004", "2001", password="phone-2001"))
+        # His candidates are told after the call has begun.
+        call = customer.call("5004", "2001", password="phone-2001", trickle=True)
+        calling = asyncio.create_task(call)
         await browser.pick_up()
         await calling
         await until(0.95, browser.ear, 440)

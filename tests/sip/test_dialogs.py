@@ -147,7 +147,13 @@ class Incoming:
         self.net.b.ua.take_events()
 
     def ask(
-        self, method: str, cseq: int, tag: str = "f", body: str = "", call_id: str = "c"
+        self,
+        method: str,
+        cseq: int,
+        *lines: str,
+        tag: str = "f",
+        body: str = "",
+        call_id: str = "c",
     ) -> list[bytes]:
         self.net.b.ua.receive(
             (
@@ -156,7 +162,8 @@ class Incoming:
                 f"From: {ALICE};tag={tag}\r\nTo: {self.to}\r\nCall-ID: {call_id}\r\n"
                 f"CSeq: {cseq} {method}\r\nContact: <sip:alice@10.0.0.1>\r\n"
                 "Record-Route: <sip:r1@10.0.0.1;lr>\r\nRecord-Route: <sip:r2@10.0.0.1;lr>\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}"
+                + "".join(f"{line}\r\n" for line in lines)
+                + f"Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode(),
             self.net.to_a,
             self.net.now,
@@ -178,6 +185,20 @@ def test_a_lower_cseq_is_answered_500() -> None:
     assert ok.startswith(b"SIP/2.0 200")
     (late,) = call.ask("INFO", 4)
     assert late.startswith(b"SIP/2.0 500")
+    assert [type(event) for event in call.net.b.ua.take_events()] == [InfoReceived]
+
+
+def test_an_info_package_that_is_not_known_is_469() -> None:
+    call = Incoming()
+    kind = "Content-Type: application/trickle-ice-sdpfrag"
+    (taken,) = call.ask("INFO", 6, "Info-Package: Trickle-ICE", kind)
+    assert taken.startswith(b"SIP/2.0 200")
+    (other,) = call.ask("INFO", 7, "info-package: trickle-ice", "Content-Type: text/plain")
+    assert other.startswith(b"SIP/2.0 415")
+    assert b"\r\nAccept: application/trickle-ice-sdpfrag\r\n" in other
+    (unknown,) = call.ask("INFO", 8, "Info-Package: weather", "Content-Type: text/plain")
+    assert unknown.startswith(b"SIP/2.0 469 Bad Info Package")
+    assert b"\r\nRecv-Info: trickle-ice\r\n" in unknown
     assert [type(event) for event in call.net.b.ua.take_events()] == [InfoReceived]
 
 

@@ -195,9 +195,17 @@ class Caller:
         body = message.partition("\r\n\r\n")[2]
         await self.connection.setRemoteDescription(RTCSessionDescription(body, kind))
 
-    async def call(self, number: str, user: str, *, password: str = "") -> None:
-        """Call a number as a device: with its password, where the connection is nobody's."""
+    async def call(
+        self, number: str, user: str, *, password: str = "", trickle: bool = False
+    ) -> None:
+        """Call a number as a device: with its password, where the connection is nobody's; with
+        `trickle` our candidates are told later (RFC 8840).
+        """
         sdp = (await self.offer()).replace("\r\n", "\n")
+        found = re.findall(r"^a=candidate:.*\n", sdp, re.MULTILINE)
+        if trickle:
+            sdp = re.sub(r"^a=(candidate:.*|end-of-candidates)\n", "", sdp, flags=re.MULTILINE)
+            sdp = sdp.replace("\nt=0 0\n", "\nt=0 0\na=ice-options:trickle\n")
         uri = f"sip:{number}@127.0.0.1"
         self.wire.request("INVITE", uri, user=user, body=sdp)
         if password:
@@ -209,6 +217,14 @@ class Caller:
             self.wire.request("INVITE", uri, user=user, body=sdp, headers=headers)
         self.ok = await self.wire.expect("SIP/2.0 200", having="INVITE")
         self.wire.ack(self.ok)
+        if trickle:
+            assert header(self.ok, "Recv-Info") == "trickle-ice"
+            assert "a=ice-options:trickle" in self.ok
+            kind = "Info-Package: trickle-ice\nContent-Type: application/trickle-ice-sdpfrag\n"
+            secrets = re.findall(r"^a=ice-(?:ufrag|pwd):.*\n", sdp, re.MULTILINE)[:2]
+            frag = f"{''.join(secrets)}m=audio 9 RTP/AVP 0\na=mid:0\n{''.join(found)}"
+            self.wire.within(self.ok, "INFO", cseq=2, headers=kind, body=frag)
+            await self.wire.expect("SIP/2.0 200", having="2 INFO")
         await self.take(self.ok, "answer")
 
     async def again(self, *, cseq: int = 2) -> None:

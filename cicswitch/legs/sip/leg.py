@@ -38,6 +38,8 @@ __all__ = ["WEB", "SipLeg"]
 
 WEB: Final = ("WS", "WSS")
 """Transports that only browsers use."""
+_TRICKLE: Final = (("Recv-Info", "trickle-ice"), ("Supported", "trickle-ice"))
+"""A browser need not wait for its candidates: it may send what it finds later (RFC 8840)."""
 PLANE_EVENTS: Final = 101
 """The media plane's payload type of telephone events where the browser speaks Opus."""
 
@@ -145,6 +147,11 @@ class SipLeg:
                 raise MediaExhausted(str(error)) from None
             self._local.video = "sendrecv" if video and self._stack.video else ""
         return self._local
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What our INVITE or 2xx says besides."""
+        return _TRICKLE if self._local is not None and self._local.web is not None else ()
 
     def offer(self) -> bytes:
         """Our description as an offer."""
@@ -304,7 +311,7 @@ class SipLeg:
         if self._ended or self.up or self._session is None:
             return
         self.up = True
-        self._session.accept(now, self._answer or self.offer())
+        self._session.accept(now, self._answer or self.offer(), self.headers)
         self._answer = b""
         self._stack.post(ev.LegAnswered(now, self.id, self.codec))
         self._stack.touch()

@@ -557,7 +557,7 @@ class SipStack:
             to,
             leg.offer(),
             route=route,
-            headers=_auto_answer(flow) if auto_answer else (),
+            headers=leg.headers + (_auto_answer(flow) if auto_answer else ()),
             credentials=credentials,
             data=leg,
             max_forwards=leg.max_forwards,
