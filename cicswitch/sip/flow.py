@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Flow", "Listener"]
+from typing import Final
+
+__all__ = ["WEB", "Flow", "Listener"]
+
+WEB: Final = ("WS", "WSS")
+"""Transports of browsers (RFC 7118)."""
 
 
 class Listener:

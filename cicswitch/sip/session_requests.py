@@ -18,6 +18,7 @@ from cicswitch.sip.events import (
     SessionCancelled,
     SessionEnded,
 )
+from cicswitch.sip.flow import WEB
 from cicswitch.sip.message import Request
 from cicswitch.sip.names import REASONS
 from cicswitch.sip.session_responses import dialog_of
@@ -83,6 +84,10 @@ def receive_request(
     if method == "BYE":
         _bye(session, transaction, request, now)
         return
+    flow = transaction.flow
+    if flow is not dialog.flow and flow.listener.transport in WEB and not dialog.routes:
+        # A browser has no address (RFC 7118 section 5.2.1): it is where it was heard last.
+        dialog.flow = flow
     handler = _HANDLERS.get(method)
     if handler is None:
         transaction.respond(now, 405, headers=session.agent.capabilities)

@@ -30,7 +30,7 @@ from cicswitch.sip.settings import Settings
 from cicswitch.sip.transaction.client import ClientTransaction
 from cicswitch.sip.transaction.linger import Linger
 from cicswitch.sip.transaction.server import ServerTransaction, response_path, server_key
-from cicswitch.sip.uri import UriError, parse_params
+from cicswitch.sip.uri import UriError, parse_params, parse_uri
 from cicswitch.sip.write import header_lines
 
 __all__ = ["UserAgent"]
@@ -192,6 +192,17 @@ class UserAgent:
         if flow.listener.reliable:
             for server in [item for item in self.servers.values() if item.flow == flow]:
                 server.fail(now)
+
+    def moved(self, contact: str, flow: Flow) -> None:
+        """The peer behind this contact is reached by another connection now, as its registration
+        says (RFC 5626 section 5.3): its dialogs follow it. Walks all of them.
+        """
+        uri = parse_uri(contact)
+        where = f"{uri.user}@{uri.host}"
+        for session in self.session_table.values():
+            dialog = session.dialog
+            if dialog is not None and not dialog.routes and where in dialog.remote_target:
+                dialog.flow = flow
 
     # ---- the transaction user's side
 

@@ -36,12 +36,14 @@ HEARS = """async (seconds) => {
 
 
 @contextlib.asynccontextmanager
-async def talker(folder: Path, hz: float) -> AsyncIterator[Browser]:
+async def talker(
+    folder: Path, hz: float, *flags: str, program: str = PROGRAM
+) -> AsyncIterator[Browser]:
     """A browser whose microphone hears a tone and whose camera has Chromium's test picture."""
     tone = write_tone(folder / f"microphone-{hz:g}.wav", hz)
     async with async_playwright() as tools:
         browser = await tools.chromium.launch(
-            executable_path=PROGRAM,
+            executable_path=program,
             args=[
                 *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
                 "--use-fake-ui-for-media-stream",
@@ -49,6 +51,7 @@ async def talker(folder: Path, hz: float) -> AsyncIterator[Browser]:
                 f"--use-file-for-fake-audio-capture={tone}",
                 "--autoplay-policy=no-user-gesture-required",
                 "--allow-loopback-in-peer-connection",
+                *flags,
             ],
         )
         try:

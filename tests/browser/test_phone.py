@@ -15,7 +15,7 @@ from playwright.async_api import expect
 from cicswitch.acd import commands as acd
 from cicswitch.calls import events as ev
 from tests.api.served import Served, served
-from tests.browser.page import Screen, needs_chromium
+from tests.browser.page import PROGRAM, Screen, needs_chromium
 from tests.browser.sound import heard, hears, talker
 from tests.support.phone import phone
 from tests.support.sound import longest_tone, read_wav, write_tone
@@ -43,11 +43,13 @@ async () => {
 
 
 @contextlib.asynccontextmanager
-async def at_work(folder: Path, api: Served, script: str = "") -> AsyncIterator[Screen]:
+async def at_work(
+    folder: Path, api: Served, script: str = "", *flags: str, program: str = PROGRAM
+) -> AsyncIterator[Screen]:
     """The agent lee at the console, whose microphone hears 620 Hz, ready by this browser."""
     c = api.center
     c.switch.command(acd.Pause("kim", ""))
-    async with talker(folder, 620) as browser:
+    async with talker(folder, 620, *flags, program=program) as browser:
         context = await browser.new_context(locale="en-GB", permissions=["microphone", "camera"])
         await context.add_init_script(KEEP + script)
         at = Screen(await context.new_page(), api.url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cicswitch.sip.events import (
@@ -17,6 +19,7 @@ from cicswitch.sip.session import SessionState
 
 from .net import Net
 
+ROUTE = "Record-Route: <sip:r1@10.0.0.1;lr>\r\nRecord-Route: <sip:r2@10.0.0.1;lr>\r\n"
 TARGET, ALICE = "sip:bob@10.0.0.2", "<sip:alice@10.0.0.1>"
 
 
@@ -133,8 +136,9 @@ def test_a_phone_behind_a_nat_is_reached_over_its_flow() -> None:
 class Incoming:
     """A call from a hand-made peer that B has answered."""
 
-    def __init__(self) -> None:
-        self.net = Net()
+    def __init__(self, transport: str = "UDP", route: str = ROUTE) -> None:
+        self.net = Net(transport=transport)
+        self.route = route
         self.to = f"<{TARGET}>"
         self.ask("INVITE", 5, body="o")
         (event,) = self.net.b.ua.take_events()
@@ -154,6 +158,7 @@ class Incoming:
         tag: str = "f",
         body: str = "",
         call_id: str = "c",
+        flow: Flow | None = None,
     ) -> list[bytes]:
         self.net.b.ua.receive(
             (
@@ -161,11 +166,11 @@ class Incoming:
                 f"Via: SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK{method}{cseq}{tag}\r\n"
                 f"From: {ALICE};tag={tag}\r\nTo: {self.to}\r\nCall-ID: {call_id}\r\n"
                 f"CSeq: {cseq} {method}\r\nContact: <sip:alice@10.0.0.1>\r\n"
-                "Record-Route: <sip:r1@10.0.0.1;lr>\r\nRecord-Route: <sip:r2@10.0.0.1;lr>\r\n"
+                + self.route
                 + "".join(f"{line}\r\n" for line in lines)
                 + f"Content-Length: {len(body)}\r\n\r\n{body}"
             ).encode(),
-            self.net.to_a,
+            flow or self.net.to_a,
             self.net.now,
         )
         return [data for _, data in self.net.b.ua.take_outputs()] if method != "INVITE" else []
@@ -188,6 +193,40 @@ def test_a_lower_cseq_is_answered_500() -> None:
     assert [type(event) for event in call.net.b.ua.take_events()] == [InfoReceived]
 
 
+@pytest.mark.parametrize("transport", ["UDP", "WS"])
+def test_a_browser_is_where_it_was_heard_last(transport: str) -> None:
+    call = Incoming(transport, route="")
+    other = Flow(call.net.b.listener, ("10.0.0.1", 40000))
+    call.ask("INFO", 6, flow=other)
+    call.session.info(call.net.now, "text/plain", b"x")
+    ((flow, _),) = call.net.b.ua.take_outputs()
+    assert flow == (other if transport == "WS" else call.net.to_a)
+
+
+def test_dialogs_follow_the_registration_of_their_contact() -> None:
+    net = Net(transport="WS")
+    net.a.ua.invite(net.now, "sip:bob@x7.invalid;transport=ws", net.to_b, ALICE, body=b"o")
+    (invite,) = sent(net)
+    net.a.ua.receive(
+        (
+            f"SIP/2.0 200 OK\r\nVia: {value(invite, 'Via')}\r\nFrom: {value(invite, 'From')}\r\n"
+            f"To: <{TARGET}>;tag=t\r\nCall-ID: {value(invite, 'Call-ID')}\r\nCSeq: 1 INVITE\r\n"
+            "Contact: <sip:bob@x7.invalid;transport=ws;ob>\r\nContent-Length: 0\r\n\r\n"
+        ).encode(),
+        net.to_b,
+        net.now,
+    )
+    (event,) = [e for e in net.a.ua.take_events() if isinstance(e, SessionAccepted)]
+    net.a.ua.take_outputs()
+    other = Flow(net.a.listener, ("10.0.0.2", 40000))
+    net.a.ua.moved("sip:bob@x8.invalid;transport=ws", other)
+    event.session.info(net.now, "text/plain", b"x")
+    assert [flow for flow, _ in net.a.ua.take_outputs()] == [net.to_b]
+    net.a.ua.moved("sip:bob@x7.invalid;transport=ws", other)
+    event.session.info(net.now, "text/plain", b"x")
+    assert [flow for flow, _ in net.a.ua.take_outputs()] == [other]
+
+
 def test_an_info_package_that_is_not_known_is_469() -> None:
     call = Incoming()
     kind = "Content-Type: application/trickle-ice-sdpfrag"
@@ -203,7 +242,7 @@ def test_an_info_package_that_is_not_known_is_469() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"tag": "other"}, {"call_id": "other"}])
-def test_another_tag_or_call_id_is_another_dialog(changed: dict[str, str]) -> None:
+def test_another_tag_or_call_id_is_another_dialog(changed: dict[str, Any]) -> None:
     call = Incoming()
     (sent_back,) = call.ask("BYE", 6, **changed)
     assert sent_back.startswith(b"SIP/2.0 481")

@@ -8,6 +8,7 @@ import type { RTCSession } from "jssip/lib/RTCSession";
 import type { UA } from "jssip/lib/UA";
 import { get } from "./api";
 import { mend } from "./mend";
+import { Wire } from "./wire";
 import type { PhoneSettings } from "./types";
 
 export type Call = {
@@ -41,6 +42,7 @@ const CHOSEN = "cicswitch.softphone.devices";
 type Chosen = { microphone?: string; speaker?: string; camera?: string };
 
 let agent: UA | null = null;
+let wire: Wire | null = null;
 let settings: PhoneSettings | null = null;
 const sessions = new Map<string, RTCSession>();
 let meters: number | undefined;
@@ -69,9 +71,10 @@ export async function start(): Promise<void> {
     settings = await get<PhoneSettings>("/phone");
     const { default: JsSIP } = await import("jssip");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new JsSIP.WebSocketInterface(`${scheme}://${location.host}${settings.path}`);
+    const where = `${scheme}://${location.host}${settings.path}`;
+    wire = new Wire(new JsSIP.WebSocketInterface(where));
     const made = new JsSIP.UA({
-      sockets: [socket],
+      sockets: [wire],
       uri: `sip:${settings.device}@${location.hostname}`,
       register: true,
       register_expires: 120,
@@ -190,7 +193,7 @@ function take(session: RTCSession, ours: boolean): void {
       if (video) event.track.addEventListener("unmute", () => alter(id, { video: true }));
       alter(id, { theirs });
     });
-    mend(session, connection);
+    if (wire) mend(session, connection, wire);
   };
   if (session.connection) watch(session.connection);
   session.on("peerconnection", (event: { peerconnection: RTCPeerConnection }) =>

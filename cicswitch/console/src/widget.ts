@@ -11,6 +11,7 @@ import JsSIP from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { UA } from "jssip/lib/UA";
 import { mend } from "./mend";
+import { Wire } from "./wire";
 import style from "./widget.css?inline";
 import { CallMe } from "./widget-callback";
 import { Chat } from "./widget-chat";
@@ -95,6 +96,7 @@ function contextOf(data: DOMStringMap): Record<string, string> {
 class CicswitchWidget extends HTMLElement {
   private readonly root = this.attachShadow({ mode: "open" });
   private agent: UA | null = null;
+  private wire: Wire | null = null;
   private session: RTCSession | null = null;
   private screen: MediaStreamTrack | null = null;
   private video = false;
@@ -297,8 +299,9 @@ class CicswitchWidget extends HTMLElement {
   private dial(visit: Visit, video: boolean): void {
     this.video = visit.video;
     const where = `${base.replace(/^http/, "ws")}/sip?guest=${encodeURIComponent(visit.guest)}`;
+    this.wire = new Wire(new JsSIP.WebSocketInterface(where));
     const agent = new JsSIP.UA({
-      sockets: [new JsSIP.WebSocketInterface(where)],
+      sockets: [this.wire],
       uri: `sip:${visit.user}@${new URL(base).hostname}`,
       register: false,
       session_timers: false,
@@ -334,7 +337,7 @@ class CicswitchWidget extends HTMLElement {
         if (event.track.kind === "video")
           event.track.addEventListener("unmute", () => this.pictures());
       });
-      mend(session, connection);
+      if (this.wire) mend(session, connection, this.wire);
       connection.addEventListener("connectionstatechange", () => {
         if (connection.connectionState === "connected") this.say("talking");
         if (connection.connectionState === "disconnected") this.say("again");

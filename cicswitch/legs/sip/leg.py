@@ -29,14 +29,14 @@ from cicswitch.sdp.model import T38, Local, Negotiated, Origin, Web, WebNegotiat
 from cicswitch.sdp.offer_answer import accept_answer, answer, make_offer
 from cicswitch.sdp.parse import SdpError
 from cicswitch.sdp.t38 import accept_t38_answer, answer_t38, make_t38_offer, t38_of
+from cicswitch.sip.flow import WEB
 from cicswitch.sip.session import InviteSession, SessionState
 
 if TYPE_CHECKING:
     from cicswitch.legs.sip.stack import SipStack
 
-__all__ = ["WEB", "SipLeg"]
+__all__ = ["SipLeg"]
 
-WEB: Final = ("WS", "WSS")
 """Transports that only browsers use."""
 _TRICKLE: Final = (("Recv-Info", "trickle-ice"), ("Supported", "trickle-ice"))
 """A browser need not wait for its candidates: it may send what it finds later (RFC 8840)."""

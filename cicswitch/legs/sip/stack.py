@@ -23,7 +23,7 @@ from cicswitch.core.timers import TimerWheel
 from cicswitch.legs.sip.devices import Devices
 from cicswitch.legs.sip.guests import MARK, Guest, Guests
 from cicswitch.legs.sip.ladder import Ladder
-from cicswitch.legs.sip.leg import WEB, SipLeg
+from cicswitch.legs.sip.leg import SipLeg
 from cicswitch.legs.sip.messages import Messages
 from cicswitch.legs.sip.places import Places
 from cicswitch.legs.sip.trunks import Trunk, Trunks
@@ -34,7 +34,7 @@ from cicswitch.ports import LegsUnavailable, MediaExhausted, MediaPlane, Webrtc
 from cicswitch.runtime.clock import Clock
 from cicswitch.sip import events as sip
 from cicswitch.sip.auth import Authenticator
-from cicswitch.sip.flow import Flow, Listener
+from cicswitch.sip.flow import WEB, Flow, Listener
 from cicswitch.sip.registrar import Binding, BindingChanged, Registrar
 from cicswitch.sip.session import InviteSession
 from cicswitch.sip.settings import Settings
@@ -670,6 +670,8 @@ class SipStack:
         self.devices.changed(event, self.registrar, self.now)
         number = event.aor.partition("@")[0]
         where = event.flow.remote if event.flow is not None else ()
+        if event.registered and event.flow is not None and event.flow.transport in WEB:
+            self.agent.moved(event.contact, event.flow)
         log.info("device_" + event.how.replace(" ", "_"), device=number, remote=where)
 
 
