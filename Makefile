@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 NATIVE ?= auto
 DEBIAN := espeak-ng:espeak-ng sox:sox sipp:sip-tester baresip:baresip-core chromium:chromium \
 	doveadm:dovecot-imapd /usr/lib/dovecot/lmtp:dovecot-lmtpd /usr/sbin/postfix:postfix \
-	/usr/sbin/clamd:clamav-daemon gs:ghostscript turnserver:coturn pg_ctlcluster:postgresql
+	/usr/sbin/clamd:clamav-daemon gs:ghostscript turnserver:coturn pg_ctlcluster:postgresql ip:iproute2
 # Found by file, not by command.
 LIBRARIES := libspandsp.so.2:libspandsp2
 
