@@ -271,7 +271,11 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 def known(db: Reader, channel: str, external: str) -> tuple[str, str, int] | None:
     """The message that a medium knows by this: its id, its conversation, its number there."""
-    query = "SELECT id, conversation, seq FROM message WHERE channel = ? AND external = ?"
+    # The index has no empty names, and is taken only by who says that he wants none.
+    query = (
+        "SELECT id, conversation, seq FROM message"
+        " WHERE channel = ? AND external = ? AND external != '' LIMIT 1"
+    )
     for name in {external, shortened(external)}:  # as it may be where it was too long for an index
         row = db.execute(query, (channel, name)).fetchone()
         if row is not None:
@@ -292,12 +296,12 @@ def attachment(db: Reader, conversation: str, digest: str) -> Attachment | None:
 def answered(db: Reader, channel: str, names: Sequence[str]) -> ConversationRecord | None:
     """The conversation of the first message with one of these names, or one of these before a
     `#`."""
-    for name in names:
-        row = db.execute(
-            "SELECT conversation FROM message WHERE channel = ? AND external != ''"
-            " AND (external = ? OR external >= ? || '#' AND external < ? || '$') LIMIT 1",
-            (channel, name, name, name),
-        ).fetchone()
+    asked = "SELECT conversation FROM message WHERE channel = ? AND external != '' AND"
+    for name in names:  # two questions: an OR would go through all that the channel has
+        row = db.execute(f"{asked} external = ? LIMIT 1", (channel, name)).fetchone()
+        if row is None:
+            behind = (channel, f"{name}#", f"{name}$")
+            row = db.execute(f"{asked} external >= ? AND external < ? LIMIT 1", behind).fetchone()
         if row is not None:
             return conversation(db, row[0])
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 
 from cicswitch.calls.events import AlertCleared, AlertRaised, SwitchStarted
 from cicswitch.contacts.events import ContactAccepted
-from cicswitch.ports import Reader
+from cicswitch.ports import Reader, Rows
 from cicswitch.records.rows import (
     AlertRecord,
     ConversationRecord,
@@ -24,6 +25,7 @@ from cicswitch.runtime.place import Place
 from cicswitch.store import chat, contacts
 from cicswitch.store.make import make_store
 from cicswitch.store.reader import reading
+from cicswitch.store.sqlite import SqliteStore
 from cicswitch.store.writer import StoreWriter
 
 ALERT: dict[str, Any] = {
@@ -130,6 +132,34 @@ def test_messages_are_found_by_their_number_their_name_and_what_stands_before_a_
     one = contacts.message(db, "m1")
     assert one is not None
     assert [each.name for each in one.attachments] == ["a.pdf"]
+
+
+class Planned:
+    """Asks, and writes down how SQLite goes about it."""
+
+    def __init__(self, db: Reader) -> None:
+        self.db, self.steps = db, list[str]()
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Rows:
+        self.steps += [row[3] for row in self.db.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+        return self.db.execute(query, values)
+
+
+def test_what_each_message_that_comes_in_asks_goes_by_an_index_to_a_row(tmp_path: Path) -> None:
+    fill(SqliteStore(tmp_path / "store.db"))
+    with reading(tmp_path / "store.db") as db:
+        asked = Planned(db)
+        assert contacts.known(asked, "mail", "<2>#1") is not None
+        assert contacts.answered(asked, "mail", ["<9>", "<3>"]) is not None
+        assert contacts.heir(asked, "m1", "c1") == "c1"
+        assert contacts.by_token(asked, "web", "t") is not None
+        assert contacts.attachment(asked, "c1", "d1") is not None
+        assert contacts.message(asked, "m1") is not None
+        assert contacts.messages(asked, "c1")
+    assert len(asked.steps) > 8
+    for step in asked.steps:  # of one name, not of all that a channel has
+        assert step.startswith("SEARCH"), step
+        assert "(channel=?)" not in step, step
 
 
 def test_a_file_is_named_by_its_message_and_the_pages_of_a_fax_by_it(db: Reader) -> None:
