@@ -362,6 +362,7 @@ class Switch:
             self._driver.stop()
         await self.attachments.stop()
         self.archive.close()
+        await asyncio.to_thread(let_go, self.place)  # who is the last to go takes the log along
         await asyncio.to_thread(self.store.close, self.clock.now(), reason)
         await asyncio.to_thread(let_go, self.place)
 

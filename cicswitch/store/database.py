@@ -60,5 +60,8 @@ class Database(Protocol):
         """Write a batch; on disk when it returns. Raises `ResourceError`, and then the same batch
         comes again until it is written, before any other."""
 
+    def tidy(self) -> None:
+        """Called between batches, when those who wait for one have been told."""
+
     def close(self) -> None:
         """Let go of it. Idempotent."""

@@ -179,6 +179,9 @@ class PostgresDatabase:
         except Exception as error:  # whatever it is: the batch is kept, and people see why
             raise ResourceError(in_words(error)) from None
 
+    def tidy(self) -> None:
+        """The server does that by itself."""
+
     def close(self) -> None:
         """Close the connection, and with it let go of the lock. Idempotent."""
         loop, self._loop = self._loop, None

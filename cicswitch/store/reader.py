@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cicswitch.core.errors import ResourceError
 from cicswitch.ports import Reader
@@ -20,6 +22,63 @@ from cicswitch.store.sqlite import connect_reader
 from cicswitch.store.tables import TABLES
 
 __all__ = ["let_go", "read_rows", "reading"]
+
+
+_KEPT: Final = 8
+"""Connections to files that stay open, of all places together."""
+
+
+class _Asked:
+    """A connection while somebody asks. What he leaves half read is ended with it: as long as one
+    row of an answer is still to come, SQLite cannot begin its log anew."""
+
+    __slots__ = ("_answers", "_db")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._answers: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> sqlite3.Cursor:
+        answer = self._db.execute(query, values)
+        self._answers.add(answer)
+        return answer
+
+    def end(self) -> None:
+        for answer in list(self._answers):
+            answer.close()
+
+
+class _Files:
+    """Connections to files that nobody uses at the moment. To open one costs more than most
+    questions: SQLite reads the whole schema first."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[Path, tuple[int, int], sqlite3.Connection]] = []
+        self._lock = threading.Lock()
+
+    def take(self, path: Path, file: tuple[int, int] | None) -> sqlite3.Connection | None:
+        with self._lock:
+            for number in range(len(self._idle) - 1, -1, -1):
+                if self._idle[number][:2] == (path, file):
+                    return self._idle.pop(number)[2]
+        return None
+
+    def keep(self, path: Path, file: tuple[int, int], db: sqlite3.Connection) -> None:
+        with self._lock:
+            self._idle.append((path, file, db))
+            oldest = self._idle.pop(0)[2] if len(self._idle) > _KEPT else None
+        if oldest is not None:
+            oldest.close()
+
+    def close(self, path: Path) -> None:
+        with self._lock:
+            gone = [each for each in self._idle if each[0] == path]
+            self._idle = [each for each in self._idle if each[0] != path]
+        for _, _, db in gone:
+            db.close()
+
+
+_files = _Files()
 
 
 @contextlib.contextmanager
@@ -32,21 +91,39 @@ def reading(place: Place) -> Iterator[Reader]:
         with pool_of(place).reading() as asked:
             yield asked
         return
-    db = connect_reader(place)
+    file = _file(place)
+    db = _files.take(place, file) or connect_reader(place)
+    answers, well = _Asked(db), False
     try:
-        yield db
+        yield answers
+        well = True
     except sqlite3.Error as error:
         raise ResourceError(f"the store {place} cannot be read: {error}") from None
     finally:
-        db.close()
+        answers.end()
+        if well and file is not None:
+            _files.keep(place, file, db)
+        else:
+            db.close()
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file it is now: another one may have been put in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def let_go(place: Place) -> None:
     """Close the connections that `reading` has kept of a place. Idempotent."""
-    if not isinstance(place, Path):
-        from cicswitch.store.pool import close_pool
+    if isinstance(place, Path):
+        _files.close(place)
+        return
+    from cicswitch.store.pool import close_pool
 
-        close_pool(place)
+    close_pool(place)
 
 
 def read_rows(

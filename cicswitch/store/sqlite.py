@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import structlog
 from msgspec.structs import fields
 
 from cicswitch.core.errors import ResourceError
@@ -19,6 +21,8 @@ from cicswitch.store.tables import TABLES
 from cicswitch.store.writer import StoreWriter
 
 __all__ = ["SCHEMA_VERSION", "SqliteDatabase", "SqliteStore", "connect_reader"]
+
+log = structlog.get_logger("store")
 
 SCHEMA_VERSION: Final = 10
 
@@ -40,6 +44,15 @@ _PAGE: Final = 16_384
 """Rows come in their hundreds: fewer pages to log, to write and to copy to their place."""
 _AT_ONCE: Final = 10
 """Rows a statement: each statement lets go of Python's lock and asks for it again."""
+
+
+_BUSY_MS: Final = 1000
+"""So long is waited for who writes the file besides us."""
+LOG_BYTES: Final = 64 << 20
+"""Four times what SQLite itself begins the log anew from, where nobody reads."""
+_WAIT_MS: Final = 100
+_LONGEST_WAIT_MS: Final = 2000
+_HELD: Final = 4
 
 
 def _insert(row: type, table: str, rows: int) -> str:
@@ -96,7 +109,9 @@ def _write_rows(db: sqlite3.Connection, rows: Rows) -> None:
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1.0)
+    db = sqlite3.connect(
+        path, check_same_thread=False, isolation_level=None, timeout=_BUSY_MS / 1000
+    )
     db.execute(f"PRAGMA page_size = {_PAGE}")  # of a new database; others stay as they are
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {synchronous}")
@@ -148,7 +163,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise ResourceError(f"there is no store at {path}: has the switch ever run with it?")
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        # Threads use it in turn, never two at the same time.
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
         db.execute("SELECT 1 FROM journal LIMIT 1")
     except sqlite3.Error as error:
         raise ResourceError(f"{path} is no store of cicswitch: {error}") from None
@@ -158,10 +174,18 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 class SqliteDatabase:
     """`store.database.Database` in a file."""
 
-    def __init__(self, path: Path, synchronous: str = "full") -> None:
+    def __init__(
+        self, path: Path, synchronous: str = "full", *, log_bytes: int = LOG_BYTES
+    ) -> None:
         self.path = path
         self._synchronous = synchronous
         self._db: sqlite3.Connection | None = None
+        self._log = path.with_name(f"{path.name}-wal")
+        self.log_bytes = log_bytes
+        """From this size on the log is begun anew by force."""
+        self._wait_ms = _WAIT_MS
+        self._tidy_at = 0.0
+        self._told = False
 
     @property
     def name(self) -> str:
@@ -198,9 +222,43 @@ class SqliteDatabase:
                 db.execute("ROLLBACK")
             raise ResourceError(str(error)) from None
 
+    def tidy(self) -> None:
+        """Begin the log anew where it has grown. SQLite does so by itself only if it finds a moment
+        in which nobody reads; with readers who follow one another there is none, so they are waited
+        for: not long, longer each time that it was in vain, and for a tenth of the time at most."""
+        try:
+            size = self._log.stat().st_size
+        except OSError:
+            return
+        if size < self.log_bytes:
+            self._wait_ms, self._told = _WAIT_MS, False
+            return
+        if time.monotonic() >= self._tidy_at:
+            if self._begun_anew(self._wait_ms):
+                return
+            self._tidy_at = time.monotonic() + self._wait_ms / 100
+            self._wait_ms = min(2 * self._wait_ms, _LONGEST_WAIT_MS)
+        if size > _HELD * self.log_bytes and not self._told:
+            self._told = True
+            log.warning("store_log_held", bytes=size, hint="somebody reads without an end")
+
+    def _begun_anew(self, wait_ms: int) -> bool:
+        """Copy the log to its place and empty it. Who reads new things meanwhile waits for nobody,
+        and nobody for him."""
+        db = self.reader
+        try:
+            db.execute(f"PRAGMA busy_timeout = {wait_ms}")
+            busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error:  # a full disk, say: the next batch tells
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        return not busy
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         if self._db is not None:
+            self._begun_anew(_BUSY_MS)  # others may have it open: it is whole without its log
             self._db.close()
             self._db = None
 

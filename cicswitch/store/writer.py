@@ -226,6 +226,7 @@ class StoreWriter:
                 return
             if stopping and not (self._pending or self._traces or self._chat):
                 return
+            self.database.tidy()
             if self._ledger.last_at > expired_at + 600:
                 expired_at = self._ledger.last_at
                 self._expire_chat(db, expired_at)
