@@ -19,6 +19,8 @@ AgentSegment       a stretch of an agent's time in one state; they partition the
 
 from __future__ import annotations
 
+from functools import cache
+
 from msgspec import Struct
 
 __all__ = [
@@ -339,6 +341,7 @@ Row = (
 )
 
 
+@cache
 def columns(row: type) -> str:
     """The columns of a table, in the order of its Struct's fields."""
     return ", ".join(row.__struct_fields__)  # type: ignore[attr-defined]  # rows are Structs
