@@ -2,7 +2,8 @@
 sent with what the store has, and what was answered with what peers have received.
 
 What a medium cannot prevent is counted and told: an email that the switch had given away in the
-instant of its death is given away again, under the same Message-ID.
+instant of its death is given away again, under the same Message-ID ("mail copies"). A call that was
+answered in the last moment before it may be in no book: nothing was promised for it.
 """
 
 from __future__ import annotations
@@ -199,6 +200,11 @@ class Audit:
             )
             unended = db.execute("SELECT count(*) FROM interaction WHERE ended_at IS NULL")
             (still,) = unended.fetchone()
+            counted = db.execute(
+                "SELECT count(*), count(DISTINCT interaction), count(*) FILTER (WHERE"
+                " reason = 'restart') FROM interaction WHERE medium = 'voice'"
+            )
+            booked, once, cut = counted.fetchone()
         assert max(kept.values()) == 1, kept.most_common(3)
         assert max(answers.values(), default=1) == 1
         self.sent["chat"] = sum(len(page.acked) for page in pages)
@@ -210,7 +216,9 @@ class Audit:
                 assert own == set(range(1, len(own) + 1)), (medium, number)
         assert open_ == pending
         assert still <= len(open_)
-        return self._received(pages, line, answers, waiting)
+        assert booked == once  # a call is booked once, also one that the death has cut
+        told = self._received(pages, line, answers, waiting)
+        return {**told, "calls booked": booked, "calls cut": cut}
 
     def _received(
         self, pages: list[Visitor], line: Gateway, answers: Counter[str], waiting: set[str]

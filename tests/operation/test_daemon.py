@@ -80,7 +80,7 @@ async def launch(file: Path) -> Daemon:
 async def running(file: Path) -> AsyncIterator[Daemon]:
     daemon = await launch(file)
     try:
-        await daemon.line("is up")
+        await daemon.line("is up", 90)  # a busy machine says nothing about the switch
         yield daemon
     finally:
         if daemon.process.returncode is None:

@@ -69,7 +69,7 @@ class Visitor:
         await self.until(lambda: name in self.acked)
         return self.acked[name]
 
-    async def try_to_come(self, timeout_s: float = 20.0) -> None:
+    async def try_to_come(self, timeout_s: float = 100.0) -> None:
         """Come as soon as the switch is there."""
         async with asyncio.timeout(timeout_s):
             while True:
