@@ -72,6 +72,8 @@ _FIXED = (
 """What a reload cannot change, and says so."""
 _CHECK_S = 2.0
 """How often the disk is looked at: a recorded call writes 32 KB a second."""
+_STEP_S = 5.0
+"""A clock that has moved by more was set."""
 
 
 def _media_settings(config: Config) -> MediaSettings:
@@ -209,6 +211,7 @@ class Switch:
         self._driver: WheelDriver | None = None
         self._garbage = GarbageKeeper(self._quiet)
         self._disk_timer: asyncio.TimerHandle | None = None
+        self._behind_s = 0.0
 
     @property
     def file(self) -> Path | None:
@@ -278,6 +281,9 @@ class Switch:
         self._driver = WheelDriver(loop, self.wheel, self.clock, self._after_fire)
         self.started_at = self.clock.now()
         recovered = self.store.open(self.started_at, __version__)
+        back_s = self.store.last_at - self.started_at
+        if back_s > _STEP_S:
+            log.warning("clock_went_back", seconds=round(back_s))
         if recovered:
             log.warning("recovered", closed=recovered, reason="the switch had not stopped in order")
             await asyncio.to_thread(self._repair_recordings)
@@ -526,8 +532,16 @@ class Switch:
 
     def _check_disk(self) -> None:
         self._look_at_disk()
+        self._look_at_clock()
         logs.retry()
         self._disk_timer = asyncio.get_running_loop().call_later(_CHECK_S, self._check_disk)
+
+    def _look_at_clock(self) -> None:
+        behind_s = self.clock.behind()
+        if abs(behind_s - self._behind_s) > _STEP_S:
+            self._behind_s = behind_s
+            hint = "what is written down keeps the old clock until the switch is restarted"
+            log.warning("clock_stepped", seconds=round(behind_s), hint=hint)
 
     def _look_at_disk(self) -> None:
         recording = self.config.recording

@@ -32,6 +32,10 @@ class Clock:
         """The time."""
         return self._offset + _monotonic()
 
+    def behind(self) -> float:
+        """Seconds by which the wall's clock was set forward since, or back."""
+        return time.time() - self.now()
+
 
 class WheelDriver:
     """Fires a wheel from an asyncio loop with one `call_later` at a time.

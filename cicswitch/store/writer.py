@@ -87,6 +87,8 @@ class StoreWriter:
         self.traces_lost = 0
         self.committed_events = 0
         self.recovered = 0
+        self.last_at = 0.0
+        """When the run before wrote its last event; filled by `open`."""
         self.callbacks: list[CallbackAccepted] = []
         """Who was to be called back when the switch stopped; filled by `open`."""
         self.blocked: list[NumberBlocked] = []
@@ -350,7 +352,11 @@ class StoreWriter:
     def _recover(self, db: Reader) -> int:
         """Close what was open when the switch died: the books end at its last event."""
         newest = db.execute("SELECT data FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-        if newest is None or isinstance(decode_batch(newest[0])[-1], SwitchStopped):
+        if newest is None:
+            return 0
+        last = decode_batch(newest[0])[-1]
+        self.last_at = last.at
+        if isinstance(last, SwitchStopped):
             return 0
         ledger = Ledger()
         found = db.execute("SELECT coalesce(max(seq), 0) FROM journal WHERE starts").fetchone()

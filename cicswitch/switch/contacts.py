@@ -432,12 +432,17 @@ class Contacts:
             if agent in c.engine.agents:
                 prefer, patience_s = (agent,), PATIENCE_S
                 priority += FRONT if priority < FRONT else 0
-            left_s = max(1.0, event.expires_at - c.now) if event.expires_at else 0.0
+            # Where the clock was set back since, it waits no longer, and has not come later than
+            # those to come.
+            queued_at = min(event.queued_at, c.now)
+            left_s = 0.0
+            if event.expires_at:
+                left_s = max(1.0, event.expires_at - max(c.now, event.queued_at))
             asked = EnterQueue(
                 *(event.queue, event.skills, priority, left_s, event.require),
                 *(prefer, patience_s, event.segment),
             )
-            self.enqueue(contact, asked, event.queued_at)
+            self.enqueue(contact, asked, queued_at)
         if count:
             log.info("contacts_restored", count=count)
             c.pump()

@@ -105,7 +105,10 @@ class Outbox:
 
     async def _again(self, waits: OutboxRecord, turn: Turn | None = None) -> None:
         c = self._c
-        await asyncio.sleep(max(0.0, waits.due_at - c.env.clock()))
+        left_s = waits.due_at - c.env.clock()
+        if left_s > _MOST_S:  # the clock was set back since: nothing waits for so long
+            left_s = _pause(waits.attempts)
+        await asyncio.sleep(max(0.0, left_s))
         while True:
             try:
                 async with self._gate(waits.channel):  # a thousand must not ask the store at once
@@ -187,7 +190,7 @@ class Outbox:
         waits.attempts += 1
         waits.error = error
         waits.dead = dead or waits.attempts >= _ATTEMPTS
-        wait_s = after_s or min(_FIRST_S * 2.0 ** min(waits.attempts - 1, 20), _MOST_S)
+        wait_s = after_s or _pause(waits.attempts)
         waits.due_at = now + wait_s
         state = "failed" if waits.dead else "deferred"
         log.warning(
@@ -209,3 +212,7 @@ class Outbox:
         )
         c.do(lambda: c.emit(news, [row]))
         return 0.0 if waits.dead else wait_s
+
+
+def _pause(attempts: int) -> float:
+    return min(_FIRST_S * 2.0 ** min(attempts - 1, 20), _MOST_S)
