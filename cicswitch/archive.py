@@ -78,6 +78,10 @@ class Archive:
         except (OSError, ValueError) as error:
             raise ResourceError(f"the key {path}: {error}") from None
 
+    def aside(self, channel: str) -> Path:
+        """A folder of a channel's own beside the store."""
+        return self._path.with_name(f"{self._path.stem}-{channel}.files")
+
     async def by_token(self, channel: str, digest: str) -> ConversationRecord | None:
         """The conversation that a secret belongs to, by its SHA-256."""
         return await self._ask(lambda db: contacts.by_token(db, channel, digest))

@@ -783,6 +783,9 @@ class Archive(Protocol):
     def key(self, channel: str) -> bytes:
         """A secret of a channel's, made at the first time. Raises `ResourceError`."""
 
+    def aside(self, channel: str) -> Path:
+        """A folder of a channel's own beside the store, which the channel makes."""
+
     @property
     def attachments(self) -> Attachments:
         """The files of their messages."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import tempfile
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -92,6 +93,7 @@ class _World:
         self._records: dict[str, ConversationRecord] = {}
         self._messages: dict[str, Message] = {}
         self._files: dict[str, bytes] = {}
+        self._aside: tempfile.TemporaryDirectory[str] | None = None
         self.attachments = self
         self.file_bytes = self.message_bytes = 25 << 20
 
@@ -174,6 +176,11 @@ class _World:
 
     def key(self, channel: str) -> bytes:
         return hashlib.sha256(channel.encode()).digest()
+
+    def aside(self, channel: str) -> Path:
+        if self._aside is None:
+            self._aside = tempfile.TemporaryDirectory()
+        return Path(self._aside.name) / channel
 
     async def known(self, channel: str, external: str) -> Accepted | None:
         return self._known.get(external)

@@ -3,31 +3,41 @@
 What it looks like there is a shape of `cicswitch.gateways`. A gateway is told that all is well when
 every message of its body is on disk; what it sends again is known by its id. A customer who writes
 again goes on in his conversation.
+
+A file is got before its message is acknowledged, if it comes within seconds: a gateway does not
+wait for long. One that does not come is noted on disk, tried again, and is a message of its own
+then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
+import secrets
 import ssl
 import time
 import uuid
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import httpx
 import msgspec
 import structlog
 
+from cicswitch.channels.fetching import Fetcher, NeverFetched
+from cicswitch.channels.later import Later, Wanted, named
 from cicswitch.config import ChannelConfig
-from cicswitch.contacts.messages import Incoming, Outgoing
+from cicswitch.contacts.messages import Attachment, Incoming, Outgoing
 from cicswitch.core.errors import CommandError, ResourceError
 from cicswitch.core.signature import secret_key, sign
 from cicswitch.core.version import __version__
+from cicswitch.gateways.files import address
 from cicswitch.gateways.proof import proven
-from cicswitch.gateways.reading import Written, read
+from cicswitch.gateways.reading import Written, found, read
 from cicswitch.gateways.shape import GatewaySettings
-from cicswitch.gateways.writing import bodies
+from cicswitch.gateways.writing import bodies, file_body, form_fields
 from cicswitch.ports import (
     Archive,
     ChannelHost,
@@ -45,6 +55,12 @@ _AT_ONCE: Final = 64
 """Bodies of a gateway that are being taken; a further one is to come again."""
 _TURNS: Final = 256
 _ANSWER: Final = 1 << 16
+_SOON_S = 4.0
+"""All files of a body are got in this time, or later."""
+_FILE_S: Final = 120.0
+_FILES_AT_ONCE: Final = 2
+"""Files of a channel that are in memory on their way out."""
+_PICTURES: Final = ("image/jpeg", "image/png")
 _LATER: Final = (408, 425, 429)
 _NAMESPACE: Final = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 """That of URLs (RFC 9562, 6.6)."""
@@ -69,6 +85,9 @@ class Webhook:
         self.medium: str = self._settings.medium
         self._host, self._archive = host, archive
         self._http: httpx.AsyncClient | None = None
+        self._fetcher: Fetcher | None = None
+        self._later = Later(archive.aside(name), self._fetched)
+        self._files = asyncio.Semaphore(_FILES_AT_ONCE)
         self._busy = 0
         self._turns = [asyncio.Lock() for _ in range(_TURNS)]
         """A customer's messages are taken one after the other."""
@@ -77,6 +96,7 @@ class Webhook:
         there, if somebody has it tried again."""
         self._problem = ""
         self._received = self._others = self._forged = self._refused = self._delivered = 0
+        self._lost = 0
 
     async def start(self) -> None:
         """See `ports.Channel`."""
@@ -88,16 +108,22 @@ class Webhook:
         except OSError as error:
             why = error.strerror or str(error)
             raise ResourceError(f'channel "{self.name}": {settings.ca_file}: {why}') from None
-        headers = {"User-Agent": f"cicswitch/{__version__}", "Content-Type": "application/json"}
+        along = {name: value.reveal() for name, value in settings.headers.items()}
         if settings.token:
-            headers["Authorization"] = f"Bearer {settings.token.reveal()}"
-        headers |= {name: value.reveal() for name, value in settings.headers.items()}
+            along = {"Authorization": f"Bearer {settings.token.reveal()}", **along}
+        headers = {"User-Agent": f"cicswitch/{__version__}", **along}
         self._http = httpx.AsyncClient(
             verify=context, timeout=settings.timeout_s, headers=headers, trust_env=False
         )
+        self._fetcher = Fetcher(settings, self._shape, along, context)
+        await self._later.start()
 
     async def stop(self) -> None:
         """See `ports.Channel`."""
+        await self._later.stop()
+        if self._fetcher is not None:
+            await self._fetcher.close()
+            self._fetcher = None
         if self._http is not None:
             await self._http.aclose()
             self._http = None
@@ -123,9 +149,10 @@ class Webhook:
         if self._busy >= _AT_ONCE:
             return _told(503, "too much at the same time: send it again")
         self._busy += 1
+        until = asyncio.get_running_loop().time() + _SOON_S
         try:
             for number, message in enumerate(messages):
-                await self._take(message, request.headers.get("webhook-id", ""), number)
+                await self._take(message, request.headers.get("webhook-id", ""), number, until)
         except ResourceError as error:
             return _told(503, str(error))
         finally:
@@ -143,39 +170,136 @@ class Webhook:
             return _told(403, "hub.verify_token is another")
         return HttpAnswer(200, challenge[:256].encode(), "text/plain")
 
-    async def _take(self, message: Written, delivery: str, number: int) -> None:
+    async def _take(self, message: Written, delivery: str, number: int, until: float) -> None:
         external = message.external or (delivery and f"{delivery}#{number}")
-        who = f"{self.name}\n{message.called}\n{message.customer}"
-        token = hashlib.sha256(who.encode()).hexdigest()
+        token = self._token(message.called, message.customer)
         async with self._turns[int(token[:8], 16) % _TURNS]:
-            known = await self._archive.by_token(self.name, token)
+            text, kept, wanted = message.text, tuple[Attachment, ...](), list[Wanted]()
+            if message.files and not (
+                external and await self._archive.known(self.name, external) is not None
+            ):
+                text, kept, wanted = await self._files_of(message, external, until)
+            own = [each for each in wanted if each.name not in self._later]
+            await self._later.add(own)
+            incoming = Incoming(
+                customer=message.customer,
+                called=message.called,
+                text=text,
+                name=message.name,
+                external=external,
+                language=message.language,
+                attachments=kept,
+            )
             try:
-                accepted = await self._host.accept(
-                    self,
-                    Incoming(
-                        customer=message.customer,
-                        called=message.called,
-                        text=message.text,
-                        name=message.name,
-                        external=external,
-                        conversation=known.id if known is not None else "",
-                        language=message.language,
-                        token="" if known is not None else token,
-                    ),
-                )
+                again = await self._accept(incoming, token)
             except CommandError as error:  # to be sent again would not help
+                await self._later.drop(own)
                 self._refused += 1
                 log.warning("message_refused", channel=self.name, why=str(error))
                 return
-        self._received += not accepted.again
+            except ResourceError:
+                self._later.begin(own)  # it is on its way to the disk, and is not taken again
+                raise
+            if again:
+                await self._later.drop(own)
+            else:
+                self._later.begin(own)
+        self._received += not again
+
+    def _token(self, called: str, customer: str) -> str:
+        return hashlib.sha256(f"{self.name}\n{called}\n{customer}".encode()).hexdigest()
+
+    async def _accept(self, incoming: Incoming, token: str) -> bool:
+        """Take a message of a customer's; whether it was known already."""
+        known = await self._archive.by_token(self.name, token)
+        where = {"token": token} if known is None else {"conversation": known.id}
+        accepted = await self._host.accept(self, msgspec.structs.replace(incoming, **where))
+        return accepted.again
+
+    # -- files of customers ----------------------------------------------------------------------
+
+    async def _files_of(
+        self, message: Written, external: str, until: float
+    ) -> tuple[str, tuple[Attachment, ...], list[Wanted]]:
+        """The text that is shown, the files that are there, and those that are still to be got."""
+        files, lines = self._archive.attachments, [message.text] if message.text else []
+        kept, wanted, room = list[Attachment](), list[Wanted](), files.message_bytes
+        external = external or secrets.token_hex(16)
+        for number, file in enumerate(message.files):
+            left_s = until - asyncio.get_running_loop().time()
+            try:
+                if self._fetcher is None or left_s <= 0:
+                    raise ResourceError("there is no time now")
+                made = await self._fetcher.fetch(file, left_s, files)
+                if made.size > room:
+                    most = files.message_bytes >> 20
+                    raise NeverFetched(f"the files of a message have at most {most} MiB")
+                room -= made.size
+                kept.append(made)
+            except NeverFetched as error:
+                lines.append(self._no_file(file.kind, str(error)))
+            except ResourceError as error:
+                log.info("file_later", channel=self.name, why=str(error))
+                lines.append(f"[{file.kind}]")
+                name = named(f"{self.name}\n{external}", number)
+                wanted.append(
+                    Wanted(
+                        *(file, name, time.time(), message.customer, message.called),
+                        *(message.name, message.language),
+                    )
+                )
+        return "\n".join(lines), tuple(kept), wanted
+
+    def _no_file(self, kind: str, why: str) -> str:
+        self._lost += 1
+        log.warning("file_not_got", channel=self.name, why=why)
+        return f"[{kind}: {why}]"
+
+    async def _fetched(self, wanted: Wanted, last: bool) -> bool:
+        """Get a file that was not there with its message; whether that is over."""
+        text, kept = "", tuple[Attachment, ...]()
+        try:
+            if self._fetcher is None:
+                return False
+            kept = (await self._fetcher.fetch(wanted.file, _FILE_S, self._archive.attachments),)
+        except NeverFetched as error:
+            text = self._no_file(wanted.file.kind, str(error))
+        except ResourceError as error:
+            if not last:
+                return False
+            text = self._no_file(wanted.file.kind, str(error))
+        incoming = Incoming(
+            customer=wanted.customer,
+            called=wanted.called,
+            text=text,
+            name=wanted.shown,
+            external=f"file:{wanted.name}",
+            language=wanted.language,
+            attachments=kept,
+            quiet=not kept,
+        )
+        token = self._token(wanted.called, wanted.customer)
+        async with self._turns[int(token[:8], 16) % _TURNS]:
+            try:
+                await self._accept(incoming, token)
+            except CommandError as error:
+                self._refused += 1
+                log.warning("message_refused", channel=self.name, why=str(error))
+            except ResourceError:
+                return False
+        return True
 
     # -- out -------------------------------------------------------------------------------------
 
     async def deliver(self, out: Outgoing) -> None:
         """See `ports.Channel`."""
-        message = out.message
-        if message.attachments:
+        message, shape = out.message, self._shape
+        files = [each for each in message.attachments if not each.use]
+        if files and not (shape.upload or shape.write_file):
             raise Undeliverable("no files go over this channel")
+        for file in files:
+            if file.size > shape.file_mb << 20:
+                raise Undeliverable(f"{file.name}: a file has at most {shape.file_mb} MiB here")
         values = {
             "id": message.id,
             "customer": out.customer,
@@ -183,19 +307,47 @@ class Webhook:
             "name": out.name,
             "uuid": str(uuid.uuid5(_NAMESPACE, message.id)),
         }
-        pieces = bodies(self._shape, message.text, values)
-        while (at := self._sent.get(message.id, 0)) < len(pieces):
-            await self._send(f"{message.id}-{at}" if at else message.id, pieces[at])
+        pieces = bodies(shape, message.text, values) if message.text or not files else []
+        while (at := self._sent.get(message.id, 0)) < len(pieces) + len(files):
+            name = f"{message.id}-{at}" if at else message.id
+            if at < len(pieces):
+                await self._send(name, pieces[at])
+            else:
+                await self._send_file(name, files[at - len(pieces)], {**values, "id": name})
             self._sent[message.id] = at + 1
-        del self._sent[message.id]
+        self._sent.pop(message.id, None)
         self._delivered += 1
         self._problem = ""
 
+    async def _send_file(self, name: str, file: Attachment, values: dict[str, str]) -> None:
+        shape, url = self._shape, self._settings.url
+        async with self._files:
+            try:
+                data = await self._archive.attachments.read(file.digest)
+            except CommandError as error:
+                raise Undeliverable(f"{file.name}: {error}") from None
+            values |= {"file_name": file.name, "media_type": file.media_type}
+            if shape.upload:
+                posted = await self._post(
+                    address(shape.upload, url),
+                    {},
+                    data=form_fields(shape, values),
+                    files={shape.upload_part: (file.name, data, file.media_type)},
+                )
+                if not shape.uploaded:
+                    return
+                values["media"] = found(posted, shape.uploaded)
+                if not values["media"]:
+                    self._problem = "the gateway does not say what it calls the file"
+                    raise ResourceError(self._problem)
+            else:
+                values["data"] = base64.b64encode(data).decode()
+            small = file.size <= shape.picture_mb << 20
+            await self._send(name, file_body(shape, small and file.media_type in _PICTURES, values))
+
     async def _send(self, name: str, body: bytes) -> None:
-        settings, shape, http = self._settings, self._shape, self._http
-        if http is None:
-            raise ResourceError("the channel is stopped")
-        headers = {}
+        settings, shape = self._settings, self._shape
+        headers = {"Content-Type": "application/json"}
         if shape.once:
             headers[shape.once] = str(uuid.uuid5(_NAMESPACE, name))
         if shape.proof == "standard":
@@ -206,22 +358,30 @@ class Webhook:
                 "webhook-timestamp": str(now),
                 "webhook-signature": sign(key, name, now, body),
             }
-        status, told = 0, ""
+        await self._post(settings.url, headers, content=body)
+
+    async def _post(self, url: str, headers: Mapping[str, str], **more: Any) -> bytes:
+        """What the gateway answers. Raises `Undeliverable`, `ResourceError` for what may pass."""
+        settings, http = self._settings, self._http
+        if http is None:
+            raise ResourceError("the channel is stopped")
+        status, answer = 0, b""
+        within_s = _FILE_S if "files" in more else settings.timeout_s
         try:
             async with (
-                asyncio.timeout(settings.timeout_s),
-                http.stream("POST", settings.url, content=body, headers=headers) as reply,
+                asyncio.timeout(within_s),
+                http.stream("POST", url, headers=headers, **more) as reply,
             ):
                 status = reply.status_code
-                told = await _beginning(reply)
+                answer = await _beginning(reply)
         except TimeoutError:
-            self._problem = f"no answer in {settings.timeout_s:g} s"
+            self._problem = f"no answer in {within_s:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._problem = str(error) or type(error).__name__
         else:
-            if 200 <= status < 300 or (status == 409 and shape.once):
-                return
-            self._problem = f"the gateway answers {status}: {told}"
+            if 200 <= status < 300 or (status == 409 and self._shape.once):
+                return answer
+            self._problem = f"the gateway answers {status}: {_line(answer)}"
             if 400 <= status < 500 and status not in _LATER:
                 raise Undeliverable(self._problem)
         raise ResourceError(self._problem)
@@ -240,6 +400,8 @@ class Webhook:
             "refused": self._refused,
             "forged": self._forged,
             "other": self._others,
+            "files_waiting": len(self._later),
+            "files_lost": self._lost,
         }
 
     async def test(self) -> str:
@@ -259,14 +421,19 @@ class Webhook:
             raise ResourceError(f"{self._settings.url}: {why}") from None
 
 
-async def _beginning(reply: httpx.Response) -> str:
-    """The beginning of an answer on one line; the rest is read, up to a limit."""
+async def _beginning(reply: httpx.Response) -> bytes:
+    """An answer, up to a limit."""
     body = bytearray()
     async for part in reply.aiter_bytes():
         body += part
         if len(body) > _ANSWER:
             break
-    text = body[:300].decode("utf-8", "replace")
+    return bytes(body)
+
+
+def _line(answer: bytes) -> str:
+    """The beginning of an answer on one line."""
+    text = answer[:300].decode("utf-8", "replace")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -8,14 +8,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from cicswitch.gateways.files import FileAt
 from cicswitch.gateways.shape import Shape
 
-__all__ = ["Written", "read"]
+__all__ = ["Written", "found", "read"]
 
 _MOST: Final = 200
 """Messages of one body."""
 _SHORT: Final = 256
 """Characters of what is no text."""
+_FILES: Final = 10
+"""Files of one message."""
+_LINK: Final = 2000
 
 
 class Written(Struct, frozen=True):
@@ -27,6 +31,15 @@ class Written(Struct, frozen=True):
     called: str = ""
     name: str = ""
     language: str = ""
+    files: tuple[FileAt, ...] = ()
+
+
+def found(body: bytes, path: str) -> str:
+    """What an answer has at a path, as text; empty: there is none."""
+    try:
+        return _field([msgspec.json.decode(body)], path)[:_LINK]
+    except (msgspec.DecodeError, RecursionError):
+        return ""
 
 
 def read(shape: Shape, body: bytes) -> tuple[list[Written], int]:
@@ -35,11 +48,11 @@ def read(shape: Shape, body: bytes) -> tuple[list[Written], int]:
     Raises `ValueError` for what is no JSON, or more than a body should have.
     """
     try:
-        found = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         raise ValueError("the body is no JSON") from None
     messages, others = [], 0
-    for count, around in enumerate(_walk([found], _steps(shape.messages))):
+    for count, around in enumerate(_walk([decoded], _steps(shape.messages))):
         if count >= _MOST:
             raise ValueError(f"more than {_MOST} messages")
         message = _message(shape, around)
@@ -57,22 +70,46 @@ def _message(shape: Shape, around: list[Any]) -> Written | None:
     customer, text = _field(around, shape.customer), _field(around, shape.text)
     if not customer:
         return None
-    if not text:
-        kind = _field(around, shape.kind)[:_SHORT]
+    kind = _field(around, shape.kind)[:_SHORT]
+    files = _files(shape, around, kind)
+    if text in [each.link for each in files]:
+        text = ""
+    if not text and not files:
         if not kind:
             return None
         text = f"[{kind}]"
-    rest = (shape.external, shape.called, shape.name, shape.language)
-    return Written(customer[:_SHORT], text, *(_field(around, path)[:_SHORT] for path in rest))
+    return Written(
+        customer=customer[:_SHORT],
+        text=text,
+        external=_field(around, shape.external)[:_SHORT],
+        called=_field(around, shape.called)[:_SHORT],
+        name=_field(around, shape.name)[:_SHORT],
+        language=_field(around, shape.language)[:_SHORT],
+        files=files,
+    )
+
+
+def _files(shape: Shape, around: list[Any], kind: str) -> tuple[FileAt, ...]:
+    if not (shape.media or shape.link) or (shape.file_kinds and kind not in shape.file_kinds):
+        return ()
+    made: list[FileAt] = []
+    for each in _walk(around, _steps(shape.files)):
+        link, media = _field(each, shape.link), _field(each, shape.media)
+        if (link or media) and len(link) <= _LINK and len(media) <= _LINK:
+            media = "" if link else media
+            made.append(FileAt(kind or "file", media, link, _field(each, shape.file_name)[:_SHORT]))
+        if len(made) == _FILES:
+            break
+    return tuple(made)
 
 
 def _field(around: list[Any], path: str) -> str:
     """The value at a path, as text; empty: there is none. `around` is the message and, before it,
     what it is in."""
     for each in path.split("|"):
-        found = each[1:] if each.startswith("=") else _looked_up(around, each)
-        if found:
-            return found
+        value = each[1:] if each.startswith("=") else _looked_up(around, each)
+        if value:
+            return value
     return ""
 
 
@@ -80,8 +117,8 @@ def _looked_up(around: list[Any], path: str) -> str:
     up = len(path) - len(path.lstrip("^"))
     if not path or up >= len(around):
         return ""
-    for found in _walk(around[: len(around) - up], _steps(path[up:])):
-        value = found[-1]
+    for way in _walk(around[: len(around) - up], _steps(path[up:])):
+        value = way[-1]
         if isinstance(value, str):
             return value
         if isinstance(value, int) and not isinstance(value, bool):
@@ -100,11 +137,11 @@ def _walk(around: list[Any], steps: list[str]) -> Iterator[list[Any]]:
         return
     step = steps[0]
     here = around[-1]
-    value = here.get(step.removesuffix("[]")) if isinstance(here, dict) else None
+    value = here.get(step.partition("[")[0]) if isinstance(here, dict) else None
     if value is None:
         return
-    if not step.endswith("[]"):
+    if not step.endswith("]"):
         yield from _walk([*around, value], steps[1:])
     elif isinstance(value, list):
-        for each in value:
+        for each in value[-1:] if step.endswith("[-1]") else value:
             yield from _walk([*around, each], steps[1:])

@@ -1,8 +1,13 @@
 """What the messages of a gateway look like, and the settings of a channel that speaks with one.
 
 A field of a message is found by a path: `from`, `text.body`; `contacts[].name` is the first of a
-list that has one, `^` the object in which the list of messages is, `^^` the one around it. Behind
-`|` stands what is looked at if there is nothing, and `=photo` is the word itself.
+list that has one, `photo[-1]` the last one, `^` the object in which the list of messages is, `^^`
+the one around it. Behind `|` stands what is looked at if there is nothing, and `=photo` is the word
+itself.
+
+A file that a customer sends comes as a link, or as a name (`media`) under which the gateway gives
+it out. Addresses are written with `{origin}` and `{path}`, which are those of the channel's `url`
+without its last part, and `{up}`, without the last two.
 """
 
 from __future__ import annotations
@@ -16,13 +21,19 @@ from msgspec import Meta, Struct
 
 from cicswitch.core.signature import secret_key
 from cicswitch.core.toml import Decoder, KeyPath, Secret
+from cicswitch.gateways.files import place_of
 
 __all__ = ["SHAPES", "GatewaySettings", "Proof", "Shape"]
 
 Proof = Literal["standard", "hmac-hex", "hmac-base64", "token"]
-_STEPS: Final = r"\^*\.?([\w-]+(\[\])?(\.[\w-]+(\[\])?)*)?"
+_STEP: Final = r"[\w-]+(\[(-1)?\])?"
+_STEPS: Final = rf"\^*\.?({_STEP}(\.{_STEP})*)?"
+_ADDRESS: Final = re.compile(r"\{origin\}|https?://[^/{}?#@]+([/?#]|$)")
+"""Nothing of a message is in the host."""
+_HOST: Final = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?")
 _PATH: Final = re.compile(rf"({_STEPS}|=\w+)(\|({_STEPS}|=\w+))*")
 _FIELDS: Final = ("customer", "text", "external", "called", "name", "kind", "language")
+_FILE_FIELDS: Final = ("files", "media", "link", "file_name")
 
 
 class Shape(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +67,35 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reply: dict[str, Any] = {}
     """What the gateway is answered with."""
 
+    files: str = ""
+    """The list of a message's files; empty: the message tells of one at most. The three below are
+    looked for in each."""
+    media: str = ""
+    link: str = ""
+    file_name: str = ""
+    file_kinds: tuple[str, ...] = ()
+    """Kinds of messages that have files; empty: any."""
+    look_up: str = ""
+    """The address that says where a file is; `{media}` is its name."""
+    found: str = ""
+    """The path in its answer to what `{found}` is."""
+    fetch: str = ""
+    """Where a file is got by `{media}` or `{found}`; empty: `found` is a whole address."""
+    upload: str = ""
+    """Where a file for a customer is posted as a form."""
+    upload_part: str = "file"
+    upload_fields: dict[str, str] = {}
+    uploaded: str = ""
+    """The path in its answer to what `{media}` is in `write_file`; empty: the form sends it."""
+    write_file: dict[str, Any] = {}
+    """The body that sends a file, with `{media}`, or its bytes as `{data}` in base64; `{file_name}`
+    and `{media_type}` are filled in too. Empty, and no `upload`: no files go out."""
+    write_picture: dict[str, Any] = {}
+    """The same for a PNG or a JPEG of at most `picture_mb`; empty: as any file."""
+    picture_mb: int = 5
+    file_mb: int = 10
+    """The most that the gateway takes of a file."""
+
 
 SHAPES: Final[dict[str, Shape]] = {
     # {"id": "m1", "customer": "kim", "text": "Hello", "name": "Kim"}
@@ -71,6 +111,18 @@ SHAPES: Final[dict[str, Shape]] = {
             "text": "{text}",
             "name": "{name}",
         },
+        # "files": [{"url": "https://example.com/1.jpg", "name": "1.jpg"}]
+        files="files[]",
+        link="url",
+        file_name="name",
+        write_file={
+            "id": "{id}",
+            "customer": "{customer}",
+            "called": "{called}",
+            "text": "",
+            "name": "{name}",
+            "files": [{"name": "{file_name}", "type": "{media_type}", "data": "{data}"}],
+        },
     ),
     # WhatsApp Cloud API
     "whatsapp": Shape(
@@ -79,7 +131,7 @@ SHAPES: Final[dict[str, Shape]] = {
         prefix="sha256=",
         messages="entry[].changes[].value.messages[]",
         customer="from",
-        text="text.body",
+        text="text.body|image.caption|document.caption|video.caption",
         called="^.metadata.display_phone_number",
         name="^.contacts[].profile.name",
         kind="type",
@@ -91,6 +143,28 @@ SHAPES: Final[dict[str, Shape]] = {
             "text": {"body": "{text}"},
         },
         longest=4096,
+        media="image.id|document.id|video.id|audio.id|voice.id|sticker.id",
+        file_name="document.filename",
+        look_up="{origin}{up}/{media}",
+        found="url",
+        upload="{origin}{path}/media",
+        upload_fields={"messaging_product": "whatsapp", "type": "{media_type}"},
+        uploaded="id",
+        write_file={
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": "{customer}",
+            "type": "document",
+            "document": {"id": "{media}", "filename": "{file_name}"},
+        },
+        write_picture={
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": "{customer}",
+            "type": "image",
+            "image": {"id": "{media}"},
+        },
+        file_mb=100,
     ),
     # Telegram Bot API: an Update
     "telegram": Shape(
@@ -105,6 +179,17 @@ SHAPES: Final[dict[str, Shape]] = {
         where={"message.chat.type": "private"},
         write={"chat_id": "{customer}", "text": "{text}"},
         longest=4096,
+        media="message.document.file_id|message.photo[-1].file_id|message.video.file_id"
+        "|message.voice.file_id|message.audio.file_id|message.video_note.file_id"
+        "|message.sticker.file_id",
+        file_name="message.document.file_name|message.video.file_name|message.audio.file_name",
+        look_up="{origin}{path}/getFile?file_id={media}",
+        found="result.file_path",
+        fetch="{origin}/file{path}/{found}",
+        upload="{origin}{path}/sendDocument",
+        upload_part="document",
+        upload_fields={"chat_id": "{customer}"},
+        file_mb=50,
     ),
     # LINE Messaging API
     "line": Shape(
@@ -120,6 +205,11 @@ SHAPES: Final[dict[str, Shape]] = {
         write={"to": "{customer}", "messages": [{"type": "text", "text": "{text}"}]},
         once="x-line-retry-key",
         longest=5000,
+        media="message.id",
+        link="message.contentProvider.originalContentUrl",
+        file_name="message.fileName",
+        file_kinds=("image", "video", "audio", "file"),
+        fetch="https://api-data.line.me/v2/bot/message/{media}/content",
     ),
     # Gateways of KakaoTalk's counselling talk
     "kakao": Shape(
@@ -138,6 +228,9 @@ SHAPES: Final[dict[str, Shape]] = {
         },
         longest=1000,
         reply={"code": "0"},
+        link="image.url|attachment.url|image_url|file_url|contents",
+        file_name="attachment.name|file_name",
+        file_kinds=("IM", "FI", "VI", "AU", "photo", "image", "video", "audio", "file"),
     ),
 }
 
@@ -164,6 +257,15 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     prefix: str | None = None
     read: dict[str, str] = {}
     """Paths in place of the shape's: messages, customer, text …"""
+    hosts: list[str] = []
+    """Whose links are followed into one's own network, and without TLS."""
+    look_up: str | None = None
+    fetch: str | None = None
+    upload: str | None = None
+    upload_part: str | None = None
+    uploaded: str | None = None
+    write_file: dict[str, Any] | None = None
+    file_mb: Annotated[int, Meta(ge=1, le=100)] | None = None
     where: dict[str, str] | None = None
     write: dict[str, Any] | None = None
     longest: Annotated[int, Meta(ge=0)] | None = None
@@ -171,7 +273,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def form(self) -> Shape:
         """The shape with what these settings say otherwise."""
         own: dict[str, Any] = dict(self.read)
-        for name in ("proof", "header", "prefix", "where", "write", "longest"):
+        names: tuple[str, ...] = ("proof", "header", "prefix", "where", "write", "longest")
+        names += ("look_up", "fetch", "upload", "upload_part", "uploaded", "write_file", "file_mb")
+        for name in names:
             value = getattr(self, name)
             if value is not None:
                 own[name] = value.lower() if name == "header" else value
@@ -187,7 +291,17 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         if not fine:
             expected = 'http or https and a host, like "https://example.com/messages"'
             decoder.add((*path, "url"), f'"{self.url}"', expected)
-        known = ("messages", *_FIELDS)
+        for name in ("look_up", "fetch", "upload"):
+            where = getattr(self, name)
+            if where and not _ADDRESS.match(where):
+                expected = 'an address like "https://example.com/files/{media}"'
+                decoder.add((*path, name), f'"{where}"', expected)
+        for number, host in enumerate(self.hosts):
+            if not _is_host(host):
+                decoder.add(
+                    (*path, "hosts", number), f'"{host}"', 'a host, like "files.internal:8080"'
+                )
+        known = ("messages", *_FIELDS, *_FILE_FIELDS)
         for name, where in self.read.items():
             if name not in known:
                 decoder.unknown((*path, "read", name), "a field", name, known)
@@ -205,3 +319,11 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 secret_key(self.secret.reveal())
             except ValueError as error:
                 decoder.add((*path, "secret"), "another", str(error))
+
+
+def _is_host(text: str) -> bool:
+    try:
+        place_of(f"https://{text}")
+    except ValueError:
+        return False
+    return _HOST.fullmatch(text) is not None

@@ -9,7 +9,7 @@ import msgspec
 
 from cicswitch.gateways.shape import Shape
 
-__all__ = ["bodies", "parts"]
+__all__ = ["bodies", "file_body", "form_fields", "parts"]
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
@@ -36,6 +36,17 @@ def bodies(shape: Shape, text: str, values: dict[str, str]) -> list[bytes]:
         more = {"text": piece, "id": values["id"] + (f"-{number}" if number else "")}
         made.append(msgspec.json.encode(_filled(shape.write, {**values, **more})))
     return made
+
+
+def file_body(shape: Shape, picture: bool, values: dict[str, str]) -> bytes:
+    """What sends a file."""
+    template = shape.write_picture if picture and shape.write_picture else shape.write_file
+    return msgspec.json.encode(_filled(template, values))
+
+
+def form_fields(shape: Shape, values: dict[str, str]) -> dict[str, str]:
+    """What stands beside a file in the form that it is posted with."""
+    return {key: str(_filled(each, values)) for key, each in shape.upload_fields.items()}
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:

@@ -14,10 +14,11 @@ import pytest
 
 from cicswitch.core.signature import secret_key, sign
 from cicswitch.core.toml import Secret
+from cicswitch.gateways.files import FileAt, address
 from cicswitch.gateways.proof import proven
 from cicswitch.gateways.reading import Written, read
 from cicswitch.gateways.shape import SHAPES, GatewaySettings, Shape
-from cicswitch.gateways.writing import bodies, parts
+from cicswitch.gateways.writing import bodies, file_body, parts
 
 SECRET = "of the tests, 24 bytes or more"
 BODIES: dict[str, tuple[Any, Written]] = {
@@ -92,6 +93,111 @@ BODIES: dict[str, tuple[Any, Written]] = {
 }
 
 
+def _of_whatsapp(message: dict[str, Any]) -> dict[str, Any]:
+    value = BODIES["whatsapp"][0]["entry"][0]["changes"][0]["value"]
+    return {"entry": [{"changes": [{"value": {**value, "messages": [message]}}]}]}
+
+
+_PHOTO = [{"file_id": "small", "file_size": 900}, {"file_id": "large", "file_size": 90_000}]
+PICTURES: dict[str, tuple[Any, Written]] = {
+    "plain": (
+        {"id": "m2", "customer": "kim", "files": [{"url": "https://a.example/1", "name": "1.jpg"}]},
+        Written("kim", "", "m2", files=(FileAt("file", "", "https://a.example/1", "1.jpg"),)),
+    ),
+    "whatsapp": (
+        _of_whatsapp(
+            {
+                "from": "1650",
+                "id": "wamid.2",
+                "type": "document",
+                "document": {
+                    "id": "MEDIA",
+                    "mime_type": "image/png",
+                    "filename": "bill.png",
+                    "caption": "the bill",
+                },
+            }
+        ),
+        Written(
+            *("1650", "the bill", "wamid.2", "15550783881", "Kim", ""),
+            (FileAt("document", "MEDIA", "", "bill.png"),),
+        ),
+    ),
+    "telegram": (
+        {
+            "update_id": 7,
+            "message": {
+                "chat": {"id": 1111, "type": "private"},
+                "photo": _PHOTO,
+                "caption": "look",
+            },
+        },
+        Written("1111", "look", "7", files=(FileAt("message", "large"),)),
+    ),
+    "line": (
+        {
+            "destination": "U1",
+            "events": [
+                {
+                    "type": "message",
+                    "source": {"type": "user", "userId": "U2"},
+                    "message": {"id": "45", "type": "file", "fileName": "a.txt", "fileSize": 7},
+                }
+            ],
+        },
+        Written("U2", "", "45", "U1", files=(FileAt("file", "45", "", "a.txt"),)),
+    ),
+    "kakao": (
+        {
+            "user_key": "Xj1bW5wlE5SR",
+            "sender_key": "4c95",
+            "serial_number": "s2",
+            "type": "IM",
+            "contents": "https://a.example/i.jpg",
+        },
+        Written(
+            *("Xj1bW5wlE5SR", "", "s2", "4c95"),
+            files=(FileAt("IM", "", "https://a.example/i.jpg"),),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_file_of_each_shape(name: str) -> None:
+    body, meant = PICTURES[name]
+    assert read(SHAPES[name], json.dumps(body).encode()) == ([meant], 0)
+
+
+def test_a_link_of_lines_own_is_taken_before_its_name_and_a_sticker_has_no_file() -> None:
+    body, _ = PICTURES["line"]
+    provider = {"type": "external", "originalContentUrl": "https://a.example/x"}
+    event = body["events"][0]
+    for message, files in (
+        ({"id": "1", "type": "image", "contentProvider": provider}, "https://a.example/x"),
+        ({"id": "1", "type": "sticker", "packageId": "1"}, ""),
+    ):
+        told = {"events": [{**event, "message": message}]}
+        (found,), _ = read(SHAPES["line"], json.dumps(told).encode())
+        assert "".join(each.link for each in found.files) == files
+        assert found.text == ("" if files else "[sticker]")
+
+
+def test_addresses_are_those_of_the_gateway() -> None:
+    telegram = "https://api.telegram.org/botTOKEN/sendMessage"
+    made = address(SHAPES["telegram"].look_up, telegram, media="a/b?c")
+    assert made == "https://api.telegram.org/botTOKEN/getFile?file_id=a%2Fb%3Fc"
+    made = address(SHAPES["telegram"].fetch, telegram, found="photos/1 2.jpg")
+    assert made == "https://api.telegram.org/file/botTOKEN/photos/1%202.jpg"
+    whatsapp = "https://graph.facebook.com/v23.0/55/messages"
+    assert address(SHAPES["whatsapp"].look_up, whatsapp, media="7") == (
+        "https://graph.facebook.com/v23.0/7"
+    )
+    assert address(SHAPES["whatsapp"].upload, whatsapp) == (
+        "https://graph.facebook.com/v23.0/55/media"
+    )
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_text_of_each_shape(name: str) -> None:
     body, meant = BODIES[name]
@@ -111,7 +217,8 @@ def test_what_is_no_text_is_shown_as_what_it_is_and_what_is_no_message_is_left()
         "entry": [{"changes": [{"value": value}, {"value": {"statuses": [{"id": "9"}]}}]}]
     }
     messages, others = read(SHAPES["whatsapp"], json.dumps(body).encode())
-    assert [(each.text, each.external) for each in messages] == [("[image]", "2")]
+    assert [(each.text, each.external) for each in messages] == [("", "2")]
+    assert messages[0].files == (FileAt("image", "x"),)
     assert others == 0
     picture: dict[str, Any] = {"chat": {"id": -5, "type": "private"}, "photo": []}
     body = {"update_id": 1, "message": {**picture, "caption": "look"}}
@@ -152,10 +259,12 @@ def test_no_body_makes_it_stumble_and_none_is_without_an_end() -> None:
 
     for _ in range(3000):
         name = draw.choice(list(SHAPES))
-        messages, _ = read(SHAPES[name], json.dumps(bent(BODIES[name][0])).encode())
+        body = draw.choice([BODIES, PICTURES])[name][0]
+        messages, _ = read(SHAPES[name], json.dumps(bent(body)).encode())
         for each in messages:
             assert each.customer
-            assert each.text
+            assert each.text or each.files
+            assert all(file.link or file.media for file in each.files)
             rest = (each.customer, each.external, each.called, each.name, each.language)
             assert all(isinstance(one, str) and len(one) <= 256 for one in rest)
     line, _ = BODIES["line"]
@@ -216,8 +325,17 @@ def test_settings_say_what_is_otherwise() -> None:
         where={},
         write={"t": "{text}"},
         longest=7,
+        fetch="https://files.example.com/{media}",
+        upload="{origin}/upload",
+        upload_part="image",
+        uploaded="image",
+        write_file={"image_url": "{media}"},
+        file_mb=5,
     )
     form = settings.form()
+    assert (form.fetch, form.upload) == ("https://files.example.com/{media}", "{origin}/upload")
+    assert (form.upload_part, form.uploaded, form.file_mb) == ("image", "image", 5)
+    assert file_body(form, True, {"media": "m"}) == b'{"image_url":"m"}'
     assert (form.proof, form.header, form.longest) == ("token", "x-key", 7)
     assert form.once == "x-line-retry-key"
     assert isinstance(form, Shape)

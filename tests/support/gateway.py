@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import uvicorn
 from litestar import Litestar, Request, Response, route
+from litestar.datastructures import UploadFile
 
 __all__ = ["SECRET", "Gateway", "gateway", "section"]
 
@@ -41,6 +42,16 @@ class Gateway:
         self.answers: list[int] = []
         """The next statuses; 200 when there is none."""
         self.news = asyncio.Event()
+        self.files: dict[str, tuple[int, bytes]] = {}
+        """By the path and query of what is asked for: a status, and a body."""
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+        """Method, path and headers of all but the answers."""
+        self.forms: list[dict[str, Any]] = []
+        """What was posted as forms: the file of each as its name, type and bytes."""
+        self.paths = ["/push"]
+        """Where answers are taken."""
+        self.posted = b"{}"
+        """What a form is answered with."""
 
     @property
     def texts(self) -> list[str]:
@@ -61,13 +72,31 @@ class Gateway:
         body = json.loads(await request.body())
         status = self.answers.pop(0) if self.answers else 200
         key = request.headers.get("x-line-retry-key", "")
-        if status == 200 and key in self.keys:
+        if status == 200 and key and key in self.keys:
             status = 409
         elif status == 200:
             self.keys.add(key)
             self.took.append((dict(request.headers), body))
         self.news.set()
         return Response({"message": "told\nso"}, status_code=status)
+
+    async def other(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        """A file that is asked for, or one that is posted."""
+        if request.url.path in self.paths:
+            return await self.take(request)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        self.asked.append((request.method, path, dict(request.headers)))
+        if request.method == "POST":
+            form = dict((await request.form()).items())
+            for key, value in form.items():
+                if isinstance(value, UploadFile):
+                    form[key] = (value.filename, value.content_type, await value.read())
+            self.forms.append(form)
+            self.news.set()
+            return Response(self.posted, media_type="application/json")
+        status, body = self.files.get(path, (404, b"there is none"))
+        headers = {"location": body.decode()} if status == 302 else {}
+        return Response(body, status_code=status, media_type="image/png", headers=headers)
 
 
 def event(user: str, name: str, text: Any) -> dict[str, Any]:
@@ -96,8 +125,11 @@ async def gateway() -> AsyncIterator[Gateway]:
     """One that runs."""
     made = Gateway()
     take = route("/push", http_method=["POST", "HEAD"], status_code=200)(made.take)
+    other = route(["/", "/{path:path}"], http_method=["GET", "POST"], status_code=200)(made.other)
     config = uvicorn.Config(
-        Litestar([take], openapi_config=None, logging_config=None), log_config=None, lifespan="off"
+        Litestar([take, other], openapi_config=None, logging_config=None),
+        log_config=None,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     config.load()
