@@ -28,6 +28,8 @@ __all__ = [
     "ConsultStarted",
     "ConsultSwapped",
     "CustomerHeld",
+    "CustomerRemoved",
+    "CustomerSaved",
     "HelpAsked",
     "HelpEnded",
     "InteractionEnded",
@@ -200,6 +202,11 @@ class InteractionStarted(Struct, frozen=True, tag=True, gc=False):
     caller: str
     called: str
     flow: str = ""
+    address: str = ""
+    """What the customer is found by where that is not `caller`: `id:4711`, or a mail address in
+    lower case, `email:park@example.com`."""
+    customer_id: str = ""
+    """Who he is, if he is known and it is sure."""
 
 
 class AgentLost(Struct, frozen=True, tag=True, gc=False):
@@ -547,6 +554,25 @@ class NumberAllowed(Struct, frozen=True, tag=True, gc=False):
     by: str
 
 
+class CustomerSaved(Struct, frozen=True, tag=True, gc=False):
+    """A customer is known as a person, or what is known of him has changed. Who he is says the
+    API: no event has it."""
+
+    at: float
+    customer_id: str
+    by: str
+    """`account:NAME`."""
+
+
+class CustomerRemoved(Struct, frozen=True, tag=True, gc=False):
+    """A customer is no person any more; `into`: he is one with this one."""
+
+    at: float
+    customer_id: str
+    by: str
+    into: str = ""
+
+
 class CallbackEnded(Struct, frozen=True, tag=True, gc=False):
     """Nobody is to be called any more: `connected` with an agent, `abandoned` while he waited on
     the line, `unreachable`, `expired`, `cancelled`, or why the queue let it go."""
@@ -634,6 +660,8 @@ CallEvent = (
     | CallbackTried
     | NumberBlocked
     | NumberAllowed
+    | CustomerSaved
+    | CustomerRemoved
     | CallbackEnded
     | NoteWritten
     | InteractionEnded

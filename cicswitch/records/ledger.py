@@ -236,6 +236,7 @@ class Ledger:
             event.called,
             event.flow,
             event.at,
+            address=event.address,
         )
         return []
 

@@ -15,6 +15,7 @@ MergeRecord        messages that go into another conversation; SplitRecord: some
 NoteRecord         what an agent has written down; of several the last counts
 RecordingRecord    a recording or a voicemail message, booked when its file is closed
 AgentSegment       a stretch of an agent's time in one state; they partition the time
+CustomerRecord     a person with his addresses, as he stands; CustomerGone: he is removed
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ __all__ = [
     "AlertRecord",
     "AnswerRecord",
     "ConversationRecord",
+    "CustomerGone",
+    "CustomerRecord",
     "DraftRecord",
     "FaxRecord",
     "HandledRecord",
@@ -100,6 +103,9 @@ class InteractionRecord(Struct, gc=False):
     recording: str = ""
     segment: str = ""
     """Of the customer, if it was in a queue."""
+    address: str = ""
+    """What the customer is found by where that is not `caller`: `id:4711`, or a mail address in
+    lower case, `email:park@example.com`."""
 
 
 class QueueVisit(Struct, gc=False):
@@ -311,6 +317,31 @@ class SplitRecord(Struct, gc=False):
     at: float
 
 
+class CustomerRecord(Struct, gc=False):
+    """A person as he stands."""
+
+    id: str
+    name: str
+    language: str
+    segment: str
+    fields: str
+    """JSON of the center's own fields."""
+    addresses: str
+    """JSON: `["number:+82…", "email:…"]`."""
+    created_at: float
+    updated_at: float
+    sort: str = ""
+    """What lists are sorted by."""
+    search: str = ""
+    """All that he is found by, in lower case."""
+
+
+class CustomerGone(Struct, gc=False):
+    """A person is not known any more."""
+
+    id: str
+
+
 class AlertRecord(Struct, gc=False):
     """An alert as it stands: `data` is the JSON of its last event."""
 
@@ -337,6 +368,8 @@ Row = (
     | DraftRecord
     | MergeRecord
     | SplitRecord
+    | CustomerRecord
+    | CustomerGone
     | AlertRecord
 )
 

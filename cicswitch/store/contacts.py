@@ -12,6 +12,8 @@ from cicswitch.contacts.messages import Attachment, Message
 from cicswitch.ports import Reader
 from cicswitch.records.rows import (
     ConversationRecord,
+    CustomerGone,
+    CustomerRecord,
     DraftRecord,
     FaxRecord,
     MergeRecord,
@@ -44,12 +46,14 @@ __all__ = [
 
 KEYED: Final[dict[type, str]] = {
     ConversationRecord: "id",
+    CustomerRecord: "id",
     DraftRecord: "conversation",
     FaxRecord: "id",
     OutboxRecord: "message",
 }
 _NAMES: Final[dict[type, str]] = {
     ConversationRecord: "conversation",
+    CustomerRecord: "customer",
     DraftRecord: "draft",
     FaxRecord: "fax",
     OutboxRecord: "outbox",
@@ -145,6 +149,8 @@ def put(kind: type) -> str:
     """What writes a row of which the last counts; empty: it is of another kind."""
     if kind is OutboxDone:
         return "DELETE FROM outbox WHERE message = ?"
+    if kind is CustomerGone:
+        return "DELETE FROM customer WHERE id = ?"
     if kind not in KEYED:
         return ""
     key = KEYED[kind]

@@ -17,6 +17,8 @@ MOST_OF_A_DAY: Final = 20_000
 INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS interaction_name ON interaction (interaction)",
     "CREATE INDEX IF NOT EXISTS interaction_caller ON interaction (caller, started_at)",
+    "CREATE INDEX IF NOT EXISTS interaction_address ON interaction (address, started_at)"
+    " WHERE address != ''",
     "CREATE INDEX IF NOT EXISTS handled_interaction ON handled (interaction)",
     "CREATE INDEX IF NOT EXISTS handled_agent ON handled (agent, ended_at)",
     "CREATE INDEX IF NOT EXISTS agent_segment_agent ON agent_segment (agent, ended_at)",

@@ -27,9 +27,14 @@ __all__ = [
     "statements",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the schema. A version that is more than new columns needs its step in `STEPS`."""
-STEPS: Final[dict[int, tuple[str, ...]]] = {}
+STEPS: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "ALTER TABLE IF EXISTS interaction"
+        " ADD COLUMN IF NOT EXISTS address TEXT COLLATE \"C\" DEFAULT ''",
+    ),
+}
 """By version: what makes of it the next one."""
 
 _TEXT: Final = 'TEXT COLLATE "C"'

@@ -24,7 +24,7 @@ __all__ = ["SCHEMA_VERSION", "SqliteDatabase", "SqliteStore", "connect_reader"]
 
 log = structlog.get_logger("store")
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 
 
 def _create_table(row: type, table: str) -> str:

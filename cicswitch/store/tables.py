@@ -8,6 +8,7 @@ from cicswitch.records.rows import (
     AgentSegment,
     AnswerRecord,
     ConversationRecord,
+    CustomerRecord,
     DraftRecord,
     FaxRecord,
     HandledRecord,
@@ -19,7 +20,7 @@ from cicswitch.records.rows import (
     QueueVisit,
     RecordingRecord,
 )
-from cicswitch.store import contacts, history, recordings
+from cicswitch.store import contacts, history, people, recordings
 
 __all__ = ["ALERT", "ALERTS", "INDEXES", "OLD_ALERTS", "PENDING", "TABLES"]
 
@@ -37,6 +38,7 @@ TABLES: Final[dict[type, str]] = {
     FaxRecord: "fax",
     OutboxRecord: "outbox",
     DraftRecord: "draft",
+    CustomerRecord: "customer",
 }
 
 INDEXES: Final = (
@@ -49,6 +51,7 @@ INDEXES: Final = (
     *recordings.INDEXES,
     *history.INDEXES,
     *contacts.INDEXES,
+    *people.INDEXES,
 )
 
 PENDING: Final = "SELECT data FROM pending ORDER BY rowid"

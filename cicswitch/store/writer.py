@@ -47,8 +47,14 @@ from cicswitch.ports import Reader
 from cicswitch.records.alerts import ENDED
 from cicswitch.records.journal import Event, Kept, decode_batch, encode_batch
 from cicswitch.records.ledger import Ledger
-from cicswitch.records.rows import ConversationRecord, DraftRecord, OutboxRecord, Row
-from cicswitch.store import chat, contacts, tables, traces
+from cicswitch.records.rows import (
+    ConversationRecord,
+    CustomerRecord,
+    DraftRecord,
+    OutboxRecord,
+    Row,
+)
+from cicswitch.store import chat, contacts, people, tables, traces
 from cicswitch.store.database import Batch, Database, Entry, Rows
 from cicswitch.store.journal import batches
 from cicswitch.store.traces import Trace
@@ -99,6 +105,8 @@ class StoreWriter:
         """What was not delivered yet."""
         self.drafts: list[DraftRecord] = []
         """Answers that were not sent yet."""
+        self.customers: list[CustomerRecord] = []
+        """Everybody who is known; filled by `open`."""
         self.alerts: list[AlertRaised | AlertAcknowledged | AlertCleared] = []
         """Alerts that were open then, and the last that had ended; filled by `open`."""
         self._commit_s = commit_ms / 1000
@@ -348,6 +356,7 @@ class StoreWriter:
             self.contacts.append((event, found))
         self.outbox = contacts.outbox(db)
         self.drafts = contacts.drafts(db)
+        self.customers = people.everybody(db)
 
     def _recover(self, db: Reader) -> int:
         """Close what was open when the switch died: the books end at its last event."""
