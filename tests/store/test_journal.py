@@ -109,7 +109,7 @@ def test_a_store_of_version_1_is_taken_over_and_what_was_open_in_it_is_closed(
         "SwitchStopped",
     ]
     assert rows(path, "SELECT interaction, reason FROM interaction") == [("i1", "restart")]
-    assert rows(path, "PRAGMA user_version") == [(10,)]
+    assert rows(path, "PRAGMA user_version") == [(11,)]
 
 
 def test_a_store_of_version_4_gets_the_columns_that_it_has_not(tmp_path: Path) -> None:
