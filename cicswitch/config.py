@@ -225,6 +225,8 @@ class WidgetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     video: bool = True
     callback: str = ""
     callback_numbers: tuple[str, ...] = ()
+    secret: Secret = Secret()
+    """By which the page's server proves who a visitor is: `cicswitch.identity`."""
 
 
 class ChannelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -828,6 +830,11 @@ def _endpoints(config: Config, decoder: Decoder) -> None:
             decoder.add(("widget", name), found, "one of them at least")
         if widget.chat and widget.chat not in config.channel:
             decoder.unknown(("widget", name, "chat"), "a channel", widget.chat, config.channel)
+        if widget.secret:
+            try:
+                secret_key(widget.secret.reveal())
+            except ValueError as error:
+                decoder.add(("widget", name, "secret"), "another", str(error))
         for index, text in enumerate(widget.origins):
             asked = urlsplit(text)
             plain = asked.netloc and f"{asked.scheme}://{asked.netloc}" == text

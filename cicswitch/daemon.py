@@ -300,6 +300,8 @@ class Switch:
         self.gate.start(loop)
         self._garbage.start(loop)
         self.conductor.pump()
+        self.conductor.people.restore(self.store.customers)
+        self.store.customers = []
         self.conductor.callbacks.restore(self.store.callbacks, self.store.blocked)
         self.conductor.contacts.restore(self.store.contacts)
         self.conductor.drafts.restore(self.store.drafts)

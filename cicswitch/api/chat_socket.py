@@ -102,7 +102,8 @@ class ChatSocket:
         channel: Any = self.api.switch.conductor.contacts.channels.get(widget.chat)
         if channel is None or not hasattr(channel, "open"):
             raise Problem(503, f'"{widget.chat}" is no channel that pages can chat with')
-        visit: _Visit | None = channel.open(found[1], write, close)
+        secret = widget.secret.reveal()
+        visit: _Visit | None = channel.open(found[1], write, close, secret)
         if visit is None:
             raise Problem(503, "too many visitors", headers={"Retry-After": "30"})
         return visit

@@ -14,6 +14,7 @@ from cicswitch.core.errors import NotFound
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
+    from cicswitch.people import Known
 
 __all__ = ["channel_views", "interaction_view", "tested"]
 
@@ -57,13 +58,18 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
     call: Call | None = switch.conductor.calls.get(name)
     found: Interaction | None = switch.engine.interactions.get(name)
     contact = switch.conductor.contacts.live.get(name)
+    recognising = switch.conductor.recognising
     if contact is not None:
-        return _written(contact, found)
+        return _written(contact, found, recognising.contact(contact))
     if call is None and found is None:
         return None
     phase = state = call.phase.name.lower().replace("_", "-") if call is not None else ""
+    known: Known | None = None
     if found is not None:
         state = found.state.name.lower().replace("_", "-")
+        known = recognising.waiting(found)
+    if call is not None:
+        known = recognising.call(call)
     return InteractionView(
         interaction=name,
         medium=found.medium if found is not None else "voice",
@@ -76,6 +82,8 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
         segment=found.segment if found is not None else "",
         caller=call.caller if call is not None else "",
         caller_name=call.caller_name if call is not None else "",
+        customer_id=known.person.id if known is not None else "",
+        customer_name=known.person.name if known is not None else "",
         context=dict(call.context) if call is not None else {},
         called=call.called if call is not None else "",
         peer=call.peer if call is not None else "",
@@ -92,7 +100,7 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
     )
 
 
-def _written(contact: Contact, found: Interaction | None) -> InteractionView:
+def _written(contact: Contact, found: Interaction | None, known: Known | None) -> InteractionView:
     """A contact in writing."""
     origin, stage = contact.origin, contact.stage.name.lower()
     return InteractionView(
@@ -106,6 +114,9 @@ def _written(contact: Contact, found: Interaction | None) -> InteractionView:
         segment=origin.segment,
         caller=origin.customer,
         caller_name=origin.name,
+        customer_id=known.person.id if known is not None else "",
+        customer_name=known.person.name if known is not None else "",
+        customer_sure=known is None or known.sure,
         context=dict(origin.context),
         called=origin.called,
         peer=origin.channel,

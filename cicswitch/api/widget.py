@@ -38,6 +38,7 @@ from cicswitch.api.visitor_files import VisitorFiles
 from cicswitch.contacts.contact import CONVERSATION
 from cicswitch.core.errors import Conflict
 from cicswitch.dialplan.match import number_matcher
+from cicswitch.identity import proven
 from cicswitch.reach import plain
 
 __all__ = ["PREFIX", "About", "Visit", "Visitor", "Widgets", "may_embed"]
@@ -235,7 +236,7 @@ class Widgets:
         sip = self.api.switch.sip
         if sip.webrtc is None:
             raise Problem(503, "WebRTC is off")
-        context = dict(visitor.context)
+        context = proven(visitor.context, config.secret.reveal(), now)
         context.pop(CONVERSATION, None)  # only the switch says this
         if visitor.chat and config.chat:
             digest = hashlib.sha256(visitor.chat.encode()).hexdigest()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -24,10 +25,12 @@ from typing import Annotated, Final
 import msgspec
 import structlog
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from cicswitch.config import ChannelConfig
 from cicswitch.contacts.messages import Attachment, Incoming, Message, Outgoing
 from cicswitch.core.errors import CicError, CommandError
+from cicswitch.identity import IDENTITY, proven
 from cicswitch.ports import Archive, ChannelHost, News
 
 __all__ = ["Chat", "Visit"]
@@ -162,12 +165,17 @@ class Chat:
             visit.close()
 
     def open(
-        self, called: str, write: Callable[[bytes], None], close: Callable[[], None]
+        self,
+        called: str,
+        write: Callable[[bytes], None],
+        close: Callable[[], None],
+        secret: str = "",
     ) -> Visit | None:
-        """A connection of a page; None: there are too many."""
+        """A connection of a page; None: there are too many. `secret` is the widget's, by which its
+        server proves who somebody is."""
         if self._stopped or len(self.visits) >= _VISITS:
             return None
-        visit = Visit(self, called, write, close)
+        visit = Visit(self, called, write, close, secret)
         self.visits.add(visit)
         return visit
 
@@ -200,8 +208,10 @@ class Visit:
         called: str,
         write: Callable[[bytes], None],
         close: Callable[[], None],
+        secret: str = "",
     ) -> None:
         self._chat = chat
+        self._secret = secret
         self._called = called
         self._write = write
         self._close = close
@@ -249,7 +259,8 @@ class Visit:
     def _take(self, message: Hello | Say) -> None:
         """One after the other, each when the one before is on disk."""
         if isinstance(message, Hello):
-            self._hello = message
+            context = proven(message.context, self._secret, time.time())
+            self._hello = message = replace(message, context=context)
             self._digest = digest_of(message.secret)
         else:
             now = asyncio.get_running_loop().time()
@@ -313,6 +324,7 @@ class Visit:
                         self._join(found.id)
                 external = f"{self._digest[:32]}:{said.id}"
                 files = await self._files(said, external)
+                identity = hello.context.get(IDENTITY, "")
                 incoming = Incoming(
                     customer=f"visitor:{self._digest[:16]}",
                     called=self._called,
@@ -322,6 +334,7 @@ class Visit:
                     conversation=self._conversation,
                     language=hello.language,
                     context=hello.context,
+                    data={IDENTITY: identity} if identity else {},
                     token=self._digest,
                     attachments=files,
                 )

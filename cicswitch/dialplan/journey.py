@@ -40,6 +40,10 @@ class Journey(Struct, frozen=True, kw_only=True):
     caller: str = "01012345678"
     trunk: str = "device"
     segment: str = ""
+    customer_id: str = ""
+    """Of a customer who is known; `customer_name` and `customer_language` are his."""
+    customer_name: str = ""
+    customer_language: str = ""
     at: str = "2026-11-23T12:00:00"
 
 
@@ -97,6 +101,9 @@ def run_journey(journey: Journey, dialplan: Dialplan) -> str:
         "trunk": journey.trunk,
         "language": "en",
         "segment": journey.segment,
+        "customer_id": journey.customer_id,
+        "customer_name": journey.customer_name,
+        "customer_language": journey.customer_language,
     }
     walk = _Walk(Run(plan, route.flow, variables), now)
     for number, line in enumerate(journey.script, 1):

@@ -42,7 +42,10 @@ JUMPS = (
 """The keys of steps whose value is a target."""
 
 BUILT_IN = frozenset(
-    {"caller", "caller_name", "called", "trunk", "language", "last_agent", "priority", "segment"}
+    {
+        *("caller", "caller_name", "called", "trunk", "language", "last_agent", "priority"),
+        *("segment", "customer_id", "customer_name", "customer_language"),
+    }
 )
 IN_WRITING = frozenset(
     {

@@ -39,6 +39,7 @@ from cicswitch.core.errors import CicError, CommandError, Conflict, NotFound
 from cicswitch.dialplan.actions import EnterCallback, EnterQueue
 from cicswitch.ports import AnswerHeard, LegsUnavailable, MediaSource
 from cicswitch.reach import plain, zones_of
+from cicswitch.switch.recognising import sure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -212,7 +213,7 @@ class Callbacks:
             language=language,
             skills=skills or {},
             priority=priority,
-            segment=c.segments.of(number),
+            segment=c.recognising.segment(c.recognising.number(number), number),
             expires_at=queued_at + settings.expire_s if settings.expire_s else 0.0,
             not_before=at,
             zone=zone,
@@ -277,7 +278,9 @@ class Callbacks:
         promise = self.promises[event.interaction] = Promise(event)
         c.emit(
             ev.InteractionStarted(
-                event.at, event.interaction, "callback", event.peer, event.number, event.called
+                *(event.at, event.interaction, "callback", event.peer),
+                *(event.number, event.called),
+                customer_id=sure(c.recognising.number(event.number)),
             )
         )
         c.emit(event)

@@ -31,6 +31,7 @@ from cicswitch.core.ids import Names
 from cicswitch.dialplan.match import Matcher
 from cicswitch.dialplan.model import Dialplan
 from cicswitch.dialplan.run import Run
+from cicswitch.people import People
 from cicswitch.reach import Reach
 from cicswitch.records.journal import Event, Kept
 from cicswitch.records.rows import Row
@@ -54,6 +55,7 @@ from cicswitch.switch.opening import Opening
 from cicswitch.switch.outbox import Outbox
 from cicswitch.switch.preview import Previews
 from cicswitch.switch.queueing import Queueing
+from cicswitch.switch.recognising import Recognising, sure
 from cicswitch.switch.starting import Starting
 from cicswitch.switch.steps import Steps
 from cicswitch.switch.supervising import Supervising
@@ -63,6 +65,7 @@ from cicswitch.switch.waiting import Waiting
 from cicswitch.switch.workplaces import Workplaces
 
 if TYPE_CHECKING:
+    from cicswitch.people import Known
     from cicswitch.ports import Leg
 
 __all__ = ["Conductor"]
@@ -126,6 +129,8 @@ class Conductor:
         self.matcher = Matcher(env.config.plan or Dialplan())
         self.segments = Segments()
         self.reach = Reach()
+        self.people = People()
+        self.recognising = Recognising(self)
         self.listening = Listening(self)
         self.steps = Steps(self)
         self.queueing = Queueing(self)
@@ -429,9 +434,12 @@ class Conductor:
         call.caller_name = event.caller_name
         call.context = event.context
         flow = f"{found[1].name} {found[0].flow}" if found else ""
+        known = self.recognising.call(call)
         self.emit(
             ev.InteractionStarted(
-                event.at, call.id, "voice", event.peer, event.caller, event.called, flow
+                *(event.at, call.id, "voice", event.peer, event.caller, event.called, flow),
+                address=self.recognising.of_call(call),
+                customer_id=sure(known),
             )
         )
         self.start_leg(call, leg, "in", event.peer, event.caller, event.called)
@@ -443,7 +451,7 @@ class Conductor:
         elif found is not None:
             route, plan = found
             self.seize(leg.id, own)
-            call.run = Run(plan, route.flow, self._variables(call, event))
+            call.run = Run(plan, route.flow, self._variables(event, known))
             self.faxes.watch(call, plan, route.fax)
             self.steps.execute(call, call.run.start(self.now))
         elif direct:
@@ -459,7 +467,7 @@ class Conductor:
         settings = self.env.config.queue.get(chat.origin.queue)
         return settings is not None and settings.record
 
-    def _variables(self, call: Call, event: ev.LegOffered) -> Mapping[str, str]:
+    def _variables(self, event: ev.LegOffered, known: Known | None) -> Mapping[str, str]:
         return {
             "caller": event.caller,
             "caller_name": event.caller_name,
@@ -467,7 +475,7 @@ class Conductor:
             "trunk": event.peer,
             "last_agent": self.queueing.last_agents.get(event.caller, ""),
             "language": self.env.config.media.language,
-            "segment": self.segments.of(event.caller),
+            **self.recognising.variables(known, event.caller),
             **{f"context_{key}": value for key, value in event.context.items()},
         }
 

@@ -316,6 +316,8 @@ class Contacts:
             return None
         route, plan = found
         language = incoming.language or (record.language if record is not None else "")
+        data = _json(incoming.data) if incoming.data else record.data if record is not None else ""
+        known = c.recognising.written(channel.medium, channel.name, incoming.customer, data)
         variables = {
             "caller": incoming.customer,
             "caller_name": incoming.name,
@@ -325,7 +327,7 @@ class Contacts:
             "subject": incoming.subject,
             "last_agent": record.agent if record is not None else "",
             "language": language or c.env.config.media.language,
-            "segment": c.segments.of(incoming.customer),
+            **c.recognising.variables(known, incoming.customer),
             # What an email says of itself; a page's context is told apart by its prefix.
             **{
                 key: value
@@ -362,7 +364,7 @@ class Contacts:
         )
         contact = self.keep(origin, record)
         contact.run = run
-        self._announce(origin)
+        self.announce(contact)
         c.emit(origin, rows)
         return contact
 
@@ -375,11 +377,16 @@ class Contacts:
         self._closed.pop(record.id, None)
         return contact
 
-    def _announce(self, origin: ce.ContactAccepted) -> None:
+    def announce(self, contact: Contact) -> None:
+        """Tell that it begins."""
+        origin = contact.origin
+        address, customer_id = self._c.recognising.of_contact(contact)
         self._c.emit(
             ev.InteractionStarted(
                 *(origin.at, origin.interaction, origin.medium, origin.channel),
                 *(origin.customer, origin.called),
+                address=address,
+                customer_id=customer_id,
             )
         )
 
@@ -405,7 +412,7 @@ class Contacts:
             agent = event.agent
             origin = replace(event, agent="")
             contact = self.keep(origin, record)
-            self._announce(origin)
+            self.announce(contact)
             c.emit(origin)
             if self.channels[event.channel].live:
                 self._await(contact)

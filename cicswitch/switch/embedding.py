@@ -92,7 +92,8 @@ class Embedding:
             raise NotFound(f'there is no queue "{queue}"')
         if call.phase not in (Phase.EMBEDDED, Phase.DIALPLAN):
             raise Conflict(f"the call is {call.phase.name.lower()}")
-        segment = self._c.segments.of(call.caller)
+        recognising = self._c.recognising
+        segment = recognising.segment(recognising.call(call), call.caller)
         action = EnterQueue(queue, dict(skills), priority, timeout_s, segment=segment)
 
         def enter() -> None:

@@ -17,7 +17,6 @@ import structlog
 from msgspec.structs import replace
 
 from cicswitch.acd import commands as acd
-from cicswitch.calls import events as ev
 from cicswitch.contacts import events as ce
 from cicswitch.contacts.contact import Contact, Stage
 from cicswitch.core.errors import CommandError, Conflict
@@ -165,14 +164,9 @@ class Joining:
             context=origin.context,
             asked_at=_asked([each for each in said if each.seq >= message.seq]),
         )
-        c.emit(
-            ev.InteractionStarted(
-                *(c.now, begun.interaction, origin.medium, origin.channel),
-                *(origin.customer, origin.called),
-            )
-        )
-        c.emit(begun, rows)
         made = contacts.keep(begun, new)
+        contacts.announce(made)
+        c.emit(begun, rows)
         c.emit(
             ce.ConversationSplit(
                 *(c.now, begun.interaction, record.id, new.id, message.id, origin.queue),

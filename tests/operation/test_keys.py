@@ -615,6 +615,7 @@ async def test_a_reload_takes_over_what_it_can_and_names_what_it_cannot(tmp_path
 
 HERE = "tests/operation/test_keys.py"
 ELSEWHERE = {
+    "widget.secret": "tests/api/test_persons.py",
     "media.uploads": "tests/api/test_prompts.py",
     **dict.fromkeys(("chat.keep_days", "chat.messages_per_minute"), "tests/api/test_chat.py"),
     **dict.fromkeys(

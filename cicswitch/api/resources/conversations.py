@@ -304,12 +304,16 @@ def view_of_conversation(ask: Ask, record: ConversationRecord) -> ConversationVi
     contacts = _contacts(ask)
     record = contacts.records.get(record.id, record)
     contact = contacts.by_conversation.get(record.id)
+    known = ask.api.switch.conductor.recognising.conversation(record)
     return ConversationView(
         conversation=record.id,
         channel=record.channel,
         medium=record.medium,
         customer=record.customer,
         name=record.name,
+        customer_id=known.person.id if known is not None else "",
+        customer_name=known.person.name if known is not None else "",
+        customer_sure=known is None or known.sure,
         called=record.called,
         subject=record.subject,
         language=record.language,

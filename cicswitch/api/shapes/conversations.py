@@ -46,6 +46,11 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     medium: str
     customer: str
     name: str
+    customer_id: str = ""
+    """Who it is, of those who are known: `GET /customers/KEY`."""
+    customer_name: str = ""
+    customer_sure: bool = True
+    """False: a mail bears his address, and its server says that it may be somebody else's."""
     called: str
     """The mailbox, number or widget that it came to."""
     subject: str

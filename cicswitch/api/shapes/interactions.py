@@ -56,6 +56,11 @@ class InteractionView(Struct, frozen=True, kw_only=True):
     segment: str
     caller: str
     caller_name: str
+    customer_id: str = ""
+    """Who it is, of those who are known: `GET /customers/KEY`."""
+    customer_name: str = ""
+    customer_sure: bool = True
+    """False: a mail bears his address, and its server says that it may be somebody else's."""
     called: str
     peer: str
     """The trunk that it came by, `device:NUMBER`, `widget:NAME`, or a channel in writing."""
