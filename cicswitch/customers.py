@@ -5,7 +5,7 @@ their own, so that a slow disk holds up no call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,7 +14,7 @@ from cicswitch.core.errors import ResourceError
 from cicswitch.ports import Reader
 from cicswitch.records.rows import AgentSegment, HandledRecord, NoteRecord
 from cicswitch.runtime.place import Place
-from cicswitch.store import history
+from cicswitch.store import history, people
 from cicswitch.store.history import Past
 from cicswitch.store.reader import reading
 
@@ -37,19 +37,27 @@ class Customers:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def contacts(
-        self, number: str, limit: int, before: tuple[float, int] | None
+        self, addresses: Sequence[str], limit: int, before: tuple[float, int] | None
     ) -> tuple[list[tuple[Past, bool]], tuple[float, int] | None]:
-        """Contacts of a caller, newest first, with whether a recording is there, and the place to
-        go on behind. Raises `ResourceError`.
+        """Contacts of who has these addresses, newest first, with whether a recording is there, and
+        the place to go on behind. Raises `ResourceError`.
         """
 
         def work(
             db: Reader,
         ) -> tuple[list[tuple[Past, bool]], tuple[float, int] | None]:
-            found, after = history.contacts(db, number, limit, before)
+            found, after = history.contacts(db, addresses, limit, before)
             return [(each, _there(each.recordings)) for each in found], after
 
         return await self._ask(work)
+
+    async def found(
+        self, text: str, limit: int, after: tuple[str, str] | None
+    ) -> list[tuple[str, str]]:
+        """Names and keys of persons who have a text in what they are found by, by their names.
+        Raises `ResourceError`.
+        """
+        return await self._ask(lambda db: people.found(db, text, limit, after))
 
     async def note(self, interaction: str) -> NoteRecord | None:
         """The note to an interaction as it is on disk. Raises `ResourceError`."""

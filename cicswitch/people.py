@@ -6,13 +6,15 @@ of it is in memory, so that a call is not held up by a question to the store: `r
 one table, and `restore` fills it at the start.
 
     make, change, join, part, merge, remove      give back what is to be written, and raise
-    `Conflict`, `NotFound`; `InvalidAddress`, `Bound` are what somebody has to put right
+                                                 `Conflict`, `NotFound`
+    normal                                       raises `InvalidAddress`
 
 They change the tables at once: who tells that it is done waits for the store first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
@@ -197,13 +199,28 @@ class People:
                 return self.by_id[name]
         return None
 
+    def addresses(self, medium: str, peer: str, caller: str, address: str = "") -> list[str]:
+        """What such an interaction shows of its customer's addresses, the surest first: what may be
+        given to somebody."""
+        found: list[str] = []
+        for key in _keys(medium, peer, caller, address):
+            kind, _, value = key.partition(":")
+            with contextlib.suppress(InvalidAddress):
+                found.append(normal(kind, value))
+        return found
+
     # -- changing --------------------------------------------------------------------------------
 
     def make(self, person: Person) -> list[Row]:
         """A new person. Raises `Conflict`."""
+        self.check(person)
+        return self._save(person)
+
+    def check(self, person: Person) -> None:
+        """Whether somebody can be made. Raises `Conflict`."""
         if len(self.by_id) >= MOST_CUSTOMERS:
             raise Conflict(f"there are {MOST_CUSTOMERS} customers, and that is the most")
-        return self._save(person)
+        self.check_addresses(person.id, person.addresses)
 
     def change(
         self,
@@ -267,14 +284,18 @@ class People:
         self._drop(self.of(name))
         return [CustomerGone(name)]
 
-    def _save(self, person: Person) -> list[Row]:
-        if len(person.addresses) > MOST_ADDRESSES:
+    def check_addresses(self, name: str, addresses: Sequence[str]) -> None:
+        """Whether a person can have these, and no others. Raises `Conflict`."""
+        if len(addresses) > MOST_ADDRESSES:
             raise Conflict(f"a customer has at most {MOST_ADDRESSES} addresses")
-        for address in person.addresses:
-            owner = self.by_address.get(key_of(address), person.id)
-            if owner != person.id:
+        for address in addresses:
+            owner = self.by_address.get(key_of(address), name)
+            if owner != name:
                 whose = self.by_id[owner]
                 raise Conflict(f'"{address}" is of customer {owner} ({whose.name or "no name"})')
+
+    def _save(self, person: Person) -> list[Row]:
+        self.check_addresses(person.id, person.addresses)
         self._put(person)
         return [_row(person)]
 

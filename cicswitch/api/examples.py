@@ -49,6 +49,19 @@ _ACCOUNT = Account(
     created_at=_AT,
     changed_at=_AT,
 )
+_CUSTOMER = v.CustomerView(
+    customer="c-69fa1b2cd3e100000001",
+    name="Park Jihye",
+    language="ko",
+    segment="gold",
+    fields={"contract": "C-4711"},
+    addresses=[
+        v.AddressView(kind="number", value="+821012345678"),
+        v.AddressView(kind="email", value="park@example.com"),
+    ],
+    created_at=_AT,
+    updated_at=_AT,
+)
 _SESSION = Session(
     id="5f0c2a9be3d14871",
     account="kim",
@@ -382,9 +395,41 @@ _EXAMPLES: dict[Any, Any] = {
         account="kim",
         at=_AT,
     ),
+    v.CustomerView: _CUSTOMER,
+    v.CustomerBody: v.CustomerBody(
+        name="Park Jihye",
+        language="ko",
+        segment="gold",
+        fields={"contract": "C-4711"},
+        addresses=[v.AddressBody(kind="number", value="+821012345678")],
+    ),
+    v.CustomerChange: v.CustomerChange(segment="gold", fields={"contract": "C-4712"}),
+    v.AddressBody: v.AddressBody(kind="email", value="park@example.com"),
+    v.Joining: v.Joining(customer="c-69fa1b2cd3e100000002"),
+    v.ImportBody: v.ImportBody(
+        items=[
+            v.ImportItem(name="Park Jihye", addresses=["number:+821012345678", "id:4711"]),
+            v.ImportItem(name="Lee", segment="gld", addresses=["email:lee@example.com"]),
+        ]
+    ),
+    v.Imported: v.Imported(
+        made=1,
+        changed=0,
+        unchanged=0,
+        findings=[
+            v.ImportFinding(
+                item=1,
+                key="segment",
+                found="gld",
+                expected='a segment (gold); did you mean "gold"?',
+            )
+        ],
+    ),
     v.ContactView: v.ContactView(
         interaction=_CALL,
         medium="voice",
+        peer="provider",
+        caller="+821012345678",
         called="5000",
         started_at=_AT,
         ended_at=_AT + 190.5,

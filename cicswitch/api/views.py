@@ -60,16 +60,18 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
     contact = switch.conductor.contacts.live.get(name)
     recognising = switch.conductor.recognising
     if contact is not None:
-        return _written(contact, found, recognising.contact(contact))
+        given = recognising.addresses_of_contact(contact)
+        return _written(contact, found, recognising.contact(contact), given)
     if call is None and found is None:
         return None
     phase = state = call.phase.name.lower().replace("_", "-") if call is not None else ""
     known: Known | None = None
+    addresses: list[str] = []
     if found is not None:
         state = found.state.name.lower().replace("_", "-")
-        known = recognising.waiting(found)
+        known, addresses = recognising.waiting(found), recognising.addresses(found)
     if call is not None:
-        known = recognising.call(call)
+        known, addresses = recognising.call(call), recognising.addresses_of_call(call)
     return InteractionView(
         interaction=name,
         medium=found.medium if found is not None else "voice",
@@ -84,6 +86,7 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
         caller_name=call.caller_name if call is not None else "",
         customer_id=known.person.id if known is not None else "",
         customer_name=known.person.name if known is not None else "",
+        address=next(iter(addresses), ""),
         context=dict(call.context) if call is not None else {},
         called=call.called if call is not None else "",
         peer=call.peer if call is not None else "",
@@ -100,7 +103,9 @@ def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> Inte
     )
 
 
-def _written(contact: Contact, found: Interaction | None, known: Known | None) -> InteractionView:
+def _written(
+    contact: Contact, found: Interaction | None, known: Known | None, addresses: list[str]
+) -> InteractionView:
     """A contact in writing."""
     origin, stage = contact.origin, contact.stage.name.lower()
     return InteractionView(
@@ -117,6 +122,7 @@ def _written(contact: Contact, found: Interaction | None, known: Known | None) -
         customer_id=known.person.id if known is not None else "",
         customer_name=known.person.name if known is not None else "",
         customer_sure=known is None or known.sure,
+        address=next(iter(addresses), ""),
         context=dict(origin.context),
         called=origin.called,
         peer=origin.channel,

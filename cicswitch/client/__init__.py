@@ -8,9 +8,8 @@
 
 errors   what goes wrong, as exceptions
 wire     requests, retries, tags
-work, conversations, faxes, plant, people, recordings   the methods, a module each
-work, chat, plant, people, recordings   the methods, a module for each group of endpoints
-work, chat, plant, people, prompts, recordings   the methods, a module for each group of endpoints
+work, customers, conversations, faxes, plant, people, prompts, recordings …   the methods, a module
+                                                                             for each group
 events   the stream of events
 webhooks   for programs that receive webhooks: `verify`
 
@@ -26,6 +25,7 @@ import httpx
 
 from cicswitch.client.chat import ChatCalls
 from cicswitch.client.conversations import ConversationCalls
+from cicswitch.client.customers import CustomerCalls
 from cicswitch.client.errors import (
     ApiError,
     ApiProblem,
@@ -79,6 +79,7 @@ class Client(
     WorkCalls,
     TalkCalls,
     ConversationCalls,
+    CustomerCalls,
     FaxCalls,
     ChatCalls,
     PlantCalls,

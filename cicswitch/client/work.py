@@ -17,7 +17,7 @@ from cicswitch.api.shapes.agents import (
 from cicswitch.api.shapes.alerts import AlertView
 from cicswitch.api.shapes.callbacks import Blocked, BlockedView, CallbackOrder, CallbackView
 from cicswitch.api.shapes.calls import Trace
-from cicswitch.api.shapes.customers import ContactView, NoteText, NoteView
+from cicswitch.api.shapes.customers import NoteText, NoteView
 from cicswitch.api.shapes.interactions import (
     ExplainedInteraction,
     InteractionView,
@@ -179,10 +179,6 @@ class WorkCalls(Wire):
         """Write the note, in the place of what was there."""
         path, body = "/interactions/{interaction}/note", NoteText(text)
         return await self.call("PUT", path, NoteView, body=body, tag=tag, interaction=interaction)
-
-    def history(self, number: str) -> AsyncIterator[ContactView]:
-        """The contacts of a customer that are over, newest first."""
-        return self.each("/customers/{number}/history", ContactView, number=number)
 
     # -- callbacks and calls ---------------------------------------------------------------------
 

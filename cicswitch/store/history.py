@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -32,6 +35,8 @@ class Past(Struct, frozen=True, kw_only=True):
 
     interaction: str
     medium: str
+    peer: str
+    caller: str
     called: str
     started_at: float
     ended_at: float | None
@@ -50,11 +55,16 @@ class Past(Struct, frozen=True, kw_only=True):
 
 
 _CONTACTS: Final = """
-SELECT rowid, interaction, medium, called, started_at, ended_at, queue, agent, wait_s, talk_s,
-    outcome, reason
-FROM interaction WHERE caller = ? AND (started_at, rowid) < (?, ?)
+SELECT rowid, interaction, medium, peer, caller, called, started_at, ended_at, queue, agent, wait_s,
+    talk_s, outcome, reason
+FROM interaction WHERE {} AND (started_at, rowid) < (?, ?)
 ORDER BY started_at DESC, rowid DESC LIMIT ?
 """
+_BY_CALLER: Final = _CONTACTS.format("caller = ?")
+_BY_NUMBER: Final = _CONTACTS.format("caller = ? AND medium NOT IN ('chat', 'email', 'task')")
+_BY_MEDIUM: Final = _CONTACTS.format("caller = ? AND medium = ?")
+_BY_CHANNEL: Final = _CONTACTS.format("caller = ? AND peer = ?")
+_BY_ADDRESS: Final = _CONTACTS.format("address = ? AND address != ''")
 _CODE: Final = """
 SELECT code FROM handled WHERE interaction = ? AND code != '' ORDER BY rowid DESC LIMIT 1
 """
@@ -70,17 +80,59 @@ _HANDLED: Final = f"SELECT {columns(HandledRecord)} FROM handled {_SINCE}"
 
 
 def contacts(
-    db: Reader, number: str, limit: int, before: tuple[float, int] | None = None
+    db: Reader, addresses: Sequence[str], limit: int, before: tuple[float, int] | None = None
 ) -> tuple[list[Past], tuple[float, int] | None]:
-    """So many contacts of a caller, newest first, and the place to go on behind; None: no more."""
-    found = db.execute(_CONTACTS, (number, *(before or (1e13, 0)), limit + 1)).fetchall()
+    """So many contacts of who has these addresses, newest first, and the place to go on behind;
+    None: no more.
+
+    An address is `KIND:VALUE`, or `:CALLER`: whoever has called or written so. Each is asked for
+    by itself, along its index, for no more than what a page takes.
+    """
+    place = (*(before or (1e13, 0)), limit + 1)
+    lines = [
+        db.execute(query, (*values, *place)).fetchall()
+        for address in addresses
+        for query, values in questions(address)
+    ]
+    found = list(islice(_once(merge(*lines, key=_place, reverse=True)), limit + 1))
     past = [_past(db, row[1:]) for row in found[:limit]]
-    return past, (found[limit - 1][4], found[limit - 1][0]) if len(found) > limit else None
+    return past, _place(found[limit - 1]) if len(found) > limit else None
+
+
+def questions(address: str) -> list[tuple[str, tuple[str, ...]]]:
+    """What finds the contacts of an address: queries, with what comes before the place."""
+    kind, _, value = address.partition(":")
+    proven = (_BY_ADDRESS, (address,))
+    if kind == "number":
+        return [(_BY_NUMBER, (value,)), proven]
+    if kind == "email":
+        low = value.lower()
+        return [(_BY_MEDIUM, (low, "email")), (_BY_ADDRESS, (f"email:{low}",))]
+    if kind == "chat":
+        channel, _, name = value.partition("/")
+        return [(_BY_CHANNEL, (name, channel))]
+    if kind == "id":
+        return [(_BY_MEDIUM, (value, "task")), proven]
+    return [(_BY_CALLER, (value,))]
+
+
+def _place(row: tuple[Any, ...]) -> tuple[float, int]:
+    return row[6], row[0]
+
+
+def _once(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """One that two addresses have found comes once: they follow each other."""
+    last = None
+    for row in rows:
+        if row[0] != last:
+            last = row[0]
+            yield row
 
 
 def _past(db: Reader, row: tuple[object, ...]) -> Past:
     names = (
-        *("interaction", "medium", "called", "started_at", "ended_at", "queue", "agent"),
+        *("interaction", "medium", "peer", "caller", "called", "started_at", "ended_at"),
+        *("queue", "agent"),
         *("wait_s", "talk_s", "outcome", "reason"),
     )
     values = dict(zip(names, row, strict=True))

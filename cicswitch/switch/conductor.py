@@ -619,6 +619,8 @@ class Conductor:
             waiter.cancel()
         call.other = call.run = call.transferring = None
         del self.calls[call.id]
+        if call.agent:
+            self.recognising.keep(call.id, self.recognising.addresses_of_call(call))
         # Behind what the ACD has just said about it, so that its record is complete.
         self._inbox.extend(self.engine.take_events())
         if not again:

@@ -1019,6 +1019,8 @@ class Contacts:
         c.aside.forget(contact)
         contact.stage = Stage.OVER
         contact.run = None
+        if contact.id in c.engine.interactions or contact.agent:
+            c.recognising.keep(contact.id, c.recognising.addresses_of_contact(contact))
         conversation = contact.origin.conversation
         del self.live[contact.id]
         del self.by_conversation[conversation]

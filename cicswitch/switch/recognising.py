@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recognising"]
 
+_KEPT: Final = 10_000
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -34,6 +35,8 @@ class Recognising:
 
     def __init__(self, conductor: Conductor) -> None:
         self._c = conductor
+        self._kept: dict[str, list[str]] = {}
+        """Of interactions that were over last: what their customers are known by."""
 
     # -- who it is -------------------------------------------------------------------------------
 
@@ -90,6 +93,35 @@ class Recognising:
     def waiting(self, found: Interaction) -> Known | None:
         """Who is to be called back."""
         return self.number(found.customer) if found.medium == "callback" else None
+
+    def addresses(self, found: Interaction) -> list[str]:
+        """The addresses of whom an agent has in hand, the surest first."""
+        c = self._c
+        call, contact = c.calls.get(found.id), c.contacts.live.get(found.id)
+        if call is not None:
+            return self.addresses_of_call(call)
+        if contact is not None:
+            return self.addresses_of_contact(contact)
+        kept = self._kept.get(found.id)
+        if kept is not None:
+            return kept
+        return c.people.addresses(found.medium, "", found.customer)
+
+    def addresses_of_call(self, call: Call) -> list[str]:
+        """Of who calls, or is called back."""
+        return self._c.people.addresses("voice", call.peer, call.caller, self.of_call(call))
+
+    def addresses_of_contact(self, contact: Contact) -> list[str]:
+        """Of who writes."""
+        origin = contact.origin
+        address, _ = self.of_contact(contact)
+        return self._c.people.addresses(origin.medium, origin.channel, origin.customer, address)
+
+    def keep(self, name: str, addresses: list[str]) -> None:
+        """It is over, and its agent may still be busy with who it was."""
+        if len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[name] = addresses
 
     # -- for the dialplan ------------------------------------------------------------------------
 

@@ -63,6 +63,11 @@ _BODIES = {
     "/api/v1/tasks": {"channel": "x", "subject": "x"},
     "/api/v1/faxes": {"to": "1", "text": "x"},
     "/api/v1/messages": {"text": "x"},
+    "/api/v1/customers": {"name": "x"},
+    "/api/v1/customers/import": {"items": [{"name": "x", "addresses": ["id:1"]}]},
+    "/api/v1/customers/{customer}": {"name": "x"},
+    "/api/v1/customers/{customer}/addresses": {"kind": "id", "value": "1"},
+    "/api/v1/customers/{customer}/merge": {"customer": "none"},
     "/api/v1/chat/messages": {"to": "supervisors", "text": "x", "id": "12345678"},
     "/api/v1/chat/read": {"to": "supervisors", "seq": 0},
     "/api/v1/prompts/{language}/{prompt}": {"wav": ""},
@@ -89,7 +94,7 @@ def of(each: Endpoint) -> tuple[str, str, dict[str, object] | None]:
             ("{prompt}", "none"),
             ("{number}", "2001"),
         ),
-        *(("{fax}", "none"), ("{page}", "1")),
+        *(("{fax}", "none"), ("{page}", "1"), ("{customer}", "none")),
         *(("{callback}", "none"), ("{call}", "none"), ("{trunk}", "none"), ("{recording}", "none")),
     ):
         path = path.replace(name, value)

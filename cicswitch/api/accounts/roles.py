@@ -24,6 +24,9 @@ SCOPES = {
     "explain:read": "why an interaction waits, why an agent gets what he gets",
     "alerts:read": "alerts on thresholds",
     "alerts:write": "acknowledge them",
+    "customers:read": "customers as persons, with their addresses",
+    "customers:link": "make one; give one the address of who one's own agent has in hand",
+    "customers:write": "make, change, merge, import and remove them",
     "callbacks:read": "who is to be called back",
     "callbacks:order": "have a customer called, now or at a time",
     "callbacks:write": "cancel callbacks; the list of numbers that nobody is to call",
@@ -53,13 +56,13 @@ SCOPES = {
 _AGENT = {
     *("agents:self", "interactions:self", "events:self", "recordings:self"),
     *("queues:read", "codes:read", "tokens:write", "chat:self", "callbacks:order"),
-    "conversations:start",
+    *("conversations:start", "customers:read", "customers:link"),
 }
 _PLANNER = {"queues:read", "agents:read", "reports:read", "codes:read", "tokens:write"}
 _PLANNER |= {"chat:self"}
 _QUALITY = _PLANNER | {
     *("interactions:read", "calls:read", "recordings:read", "recordings:listen"),
-    "interactions:monitor",
+    *("interactions:monitor", "customers:read"),
 }
 _SUPERVISOR = (
     _AGENT
@@ -71,6 +74,7 @@ _SUPERVISOR = (
         "interactions:join",
         "contacts:write",
         "callbacks:order",
+        "customers:write",
     }
     | {"alerts:read", "alerts:write", "prompts:read"}
 )

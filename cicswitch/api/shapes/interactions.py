@@ -61,6 +61,8 @@ class InteractionView(Struct, frozen=True, kw_only=True):
     customer_name: str = ""
     customer_sure: bool = True
     """False: a mail bears his address, and its server says that it may be somebody else's."""
+    address: str = ""
+    """By what he is known, or may be: `KIND:VALUE`; empty: nothing tells who it is."""
     called: str
     peer: str
     """The trunk that it came by, `device:NUMBER`, `widget:NAME`, or a channel in writing."""
