@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -12,15 +13,21 @@ from cicswitch.acd import commands as acd
 from cicswitch.acd.explain import of_agent, of_interaction
 from cicswitch.acd.explain_text import text
 from cicswitch.api.control import Handler
+from cicswitch.api.importing import take
+from cicswitch.api.shapes.customers import ImportItem
 from cicswitch.api.snapshot import health, quality_of, snapshot
-from cicswitch.api.views import channel_views, interaction_view, tested
+from cicswitch.api.views import channel_views, customer_view, interaction_view, tested
 from cicswitch.calls.reason import Reason
 from cicswitch.core.errors import CommandError, ConfigError, NotFound
+from cicswitch.people import Person
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
 
 __all__ = ["explain", "handlers_of"]
+
+_AT_ONCE: Final = 5_000
+"""Customers that are looked at before calls have their turn."""
 
 
 def handlers_of(switch: Switch) -> dict[str, Handler]:
@@ -82,6 +89,28 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
             return msgspec.to_builtins(await tested(switch, name))
         return [msgspec.to_builtins(each) for each in channel_views(switch)]
 
+    async def customers(asked: Mapping[str, Any]) -> list[Any]:
+        wanted, found = str(asked["q"]).lower(), list[Person]()
+        for number, person in enumerate(list(switch.conductor.people.by_id.values()), 1):
+            if not wanted or wanted in f"{person.name}\n{person.addresses}{person.fields}".lower():
+                found.append(person)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        found.sort(key=lambda person: (person.name.lower(), person.id))
+        return [msgspec.to_builtins(customer_view(each)) for each in found[: int(asked["limit"])]]
+
+    def customer(asked: Mapping[str, Any]) -> Any:
+        people, name = switch.conductor.people, str(asked["customer"])
+        found = people.by_id.get(name) or people.owner(name) or people.of(name)
+        return msgspec.to_builtins(customer_view(found))
+
+    async def bring(asked: Mapping[str, Any]) -> Any:
+        items = msgspec.convert(asked["items"], list[ImportItem])
+        conductor, dry_run = switch.conductor, bool(asked.get("dry_run"))
+        found = conductor.do(lambda: take(conductor, items, "control", dry_run=dry_run))
+        await conductor.contacts.stored()
+        return msgspec.to_builtins(found)
+
     def trace(asked: Mapping[str, Any]) -> dict[str, Any]:
         name = asked["call"]
         legs = [
@@ -127,6 +156,9 @@ def handlers_of(switch: Switch) -> dict[str, Handler]:
         "interactions": interactions,
         "callbacks": callbacks,
         "channels": channels,
+        "customers": customers,
+        "customer": customer,
+        "import": bring,
         "trace": trace,
         "tables": lambda _: switch.tables(),
         "timers": lambda _: len(switch.wheel),

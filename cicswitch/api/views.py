@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cicswitch.acd.interaction import Interaction
 from cicswitch.api.shapes.conversations import ChannelTested, ChannelView
+from cicswitch.api.shapes.customers import AddressView, CustomerView
 from cicswitch.api.shapes.interactions import InteractionView, PartyView
 from cicswitch.calls.call import Call
 from cicswitch.calls.parties import Mode, Role
@@ -14,9 +15,9 @@ from cicswitch.core.errors import NotFound
 
 if TYPE_CHECKING:
     from cicswitch.daemon import Switch
-    from cicswitch.people import Known
+    from cicswitch.people import Kind, Known, Person
 
-__all__ = ["channel_views", "interaction_view", "tested"]
+__all__ = ["channel_views", "customer_view", "interaction_view", "tested"]
 
 
 def channel_views(switch: Switch) -> list[ChannelView]:
@@ -48,6 +49,21 @@ async def tested(switch: Switch, name: str) -> ChannelTested:
         known = ", ".join(sorted(switch.conductor.contacts.channels)) or "none"
         raise NotFound(f'there is no channel "{name[:80]}" (known: {known})')
     return ChannelTested(name, await channel.test())
+
+
+def customer_view(person: Person) -> CustomerView:
+    """A customer as he is shown."""
+    addresses = [each.partition(":")[::2] for each in person.addresses]
+    return CustomerView(
+        customer=person.id,
+        name=person.name,
+        language=person.language,
+        segment=person.segment,
+        fields=person.own,
+        addresses=[AddressView(kind=cast("Kind", kind), value=value) for kind, value in addresses],
+        created_at=round(person.created_at, 3),
+        updated_at=round(person.updated_at, 3),
+    )
 
 
 def interaction_view(switch: Switch, name: str, *, hidden: bool = False) -> InteractionView | None:

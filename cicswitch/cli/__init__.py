@@ -16,6 +16,7 @@ from cicswitch.core.errors import CicError, ConfigError
 from cicswitch.cli import (
     running,
     agents,
+    customers,
     looking,
     figures,
     stores,
@@ -30,6 +31,7 @@ __all__ = [
     "accounts",
     "agents",
     "app",
+    "customers",
     "dialplans",
     "figures",
     "looking",

@@ -11,6 +11,7 @@ import msgspec
 
 from cicswitch.api.shapes.agents import AgentView
 from cicswitch.api.shapes.callbacks import CallbackView
+from cicswitch.api.shapes.customers import ImportItem
 from cicswitch.api.shapes.interactions import InteractionView
 from cicswitch.cli.target import Target
 from cicswitch.client import (
@@ -144,6 +145,25 @@ async def _channels(api: Client, asked: Asked) -> Any:
     return [msgspec.to_builtins(each) for each in await api.channels()]
 
 
+async def _customers(api: Client, asked: Asked) -> list[Any]:
+    found: list[Any] = []
+    async for each in api.customers(asked["q"]):
+        found.append(msgspec.to_builtins(each))
+        if len(found) >= asked["limit"]:
+            break
+    return found
+
+
+async def _customer(api: Client, asked: Asked) -> Any:
+    return msgspec.to_builtins(await api.customer(asked["customer"]))
+
+
+async def _import(api: Client, asked: Asked) -> Any:
+    items = [msgspec.convert(each, ImportItem) for each in asked["items"]]
+    found = await api.import_customers(items, dry_run=asked["dry_run"])
+    return msgspec.to_builtins(found)
+
+
 def _callback_row(each: CallbackView) -> dict[str, Any]:
     return {
         "interaction": each.interaction,
@@ -232,6 +252,9 @@ _ANSWERS: dict[str, Callable[[Client, Asked], Awaitable[Any]]] = {
     "interactions": _interactions,
     "callbacks": _callbacks,
     "channels": _channels,
+    "customers": _customers,
+    "customer": _customer,
+    "import": _import,
     "explain": _explain,
     "trace": _trace,
     "agent": _agent,

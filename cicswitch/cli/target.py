@@ -23,7 +23,7 @@ __all__ = ["REMOTE", "Target", "choose", "chosen", "remote"]
 
 REMOTE = (
     *("status", "queues", "agent", "interactions", "calls", "hangup", "callbacks"),
-    "channels",
+    *("channels", "customers"),
     *("move", "prioritise", "explain", "trace", "report", "check", "reload"),
 )
 """The commands that can ask a switch by its API."""

@@ -184,6 +184,41 @@ async def test_channels_are_listed_and_tried(here: Here) -> None:
         assert "nobody answers" in await ask("channels", "--test", "crm", status=1)
 
 
+async def test_a_list_of_customers_is_taken_over_and_looked_at(here: Here, tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_bytes(
+        b"name,number,email,id,contract\n"
+        b'Kim,02-100;02-200,kim@x.example,1,"C\n1"\n'
+        b"Bad,hello,,,\n"
+        b"Short,03\n"
+        b"Caf\xe9,04,,,\n"
+        b"Lee,05,,2,\n"
+    )
+    assert await here.far("customers", "import", str(file), "--json", status=1) == ""
+    people = here.switch.conductor.people
+    assert [each.name for each in people.by_id.values()] == ["Kim", "Lee"]
+    said = await cicswitch("customers", "import", str(file), "--dry-run", "-c", here.config)
+    assert (said.status, said.err) == (1, "")
+    *findings, last = said.out.splitlines()
+    assert last == "0 would be new, 0 would be changed, 2 as they were, 3 findings"
+    assert [each.partition(" found")[0] for each in findings] == [
+        *(f"{file}:4: number:", f"{file}:5:", f"{file}:6: name:")
+    ]
+    far, near = await asyncio.gather(
+        here.far("customers", "list", "--json"), here.near("customers", "list", "--json")
+    )
+    assert far == near
+    (tmp_path / "all.json").write_text(far)
+    assert await here.far("customers", "import", str(tmp_path / "all.json")) == (
+        "0 new, 0 changed, 2 as they were, 0 findings\n"
+    )
+    assert (await here.near("customers", "show", "kim@X.example")).splitlines()[1:] == [
+        *("  number: 02100", "  number: 02200", "  email: kim@x.example", "  id: 1"),
+        *("  contract = C", "1"),
+    ]
+    assert "no customer" in await here.far("customers", "show", "nobody", status=1)
+
+
 async def test_who_waits_is_moved_raised_and_ended(here: Here) -> None:
     here.p.api.switch.command(acd.Pause("kim", ""))
     name = await here.p.wait()
@@ -320,7 +355,10 @@ async def test_a_token_that_others_may_read_is_told_of(here: Here) -> None:
 async def test_every_command_that_asks_has_an_example() -> None:
     from cicswitch.cli.target import REMOTE
 
-    names = [(name,) for name in REMOTE if name != "agent"]
+    names: list[tuple[str, ...]] = [
+        (name,) for name in REMOTE if name not in ("agent", "customers")
+    ]
+    names += [("customers", each) for each in ("list", "show", "import")]
     agents = [("agent", each) for each in ("sign-in", "sign-out", "pause", "ready", "wrap-up")]
     for words in (*names, *agents, ("agent", "list")):
         said = await cicswitch(*words, "--help")

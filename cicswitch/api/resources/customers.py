@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from msgspec import UNSET
 
@@ -27,7 +27,8 @@ from cicswitch.api.shapes.customers import (
     ImportItem,
     Joining,
 )
-from cicswitch.people import InvalidAddress, Kind, Person, normal, packed
+from cicswitch.api.views import customer_view
+from cicswitch.people import InvalidAddress, Person, normal, packed
 from cicswitch.people import key_of as known_by
 from cicswitch.records.rows import Row
 
@@ -60,14 +61,16 @@ async def customers(ask: Ask, query: CustomerQuery) -> Page[CustomerView]:
     people = ask.api.switch.conductor.people
     if query.address:
         owner = people.owner(query.address)
-        return Page([] if owner is None else [view(owner)])
+        return Page([] if owner is None else [customer_view(owner)])
     after = None
     if query.cursor:
         name, _, sort = key_of(query.cursor).partition(" ")
         after = sort, name
     found = await ask.api.sources.customers.found(query.q.strip(), query.limit + 1, after)
     shown = found[: query.limit]
-    items = [view(person) for _, name in shown if (person := people.by_id.get(name)) is not None]
+    items = [
+        customer_view(person) for _, name in shown if (person := people.by_id.get(name)) is not None
+    ]
     more = len(found) > query.limit
     return Page(items, cursor_of(f"{shown[-1][1]} {shown[-1][0]}") if more else None)
 
@@ -75,7 +78,7 @@ async def customers(ask: Ask, query: CustomerQuery) -> Page[CustomerView]:
 @endpoint("GET", "/customers/{customer}", scopes="customers:read", tagged=True)
 async def customer(ask: Ask, customer: str) -> CustomerView:
     """A customer, by his key or one of his addresses."""
-    return view(_found(ask, customer))
+    return customer_view(_found(ask, customer))
 
 
 @endpoint("GET", "/customers/{customer}/history", scopes=("interactions:read", "interactions:self"))
@@ -162,7 +165,7 @@ async def make(ask: Ask, body: CustomerBody) -> CustomerView:
     )
     await _saved(ask, person.id, lambda: conductor.people.make(person))
     await ask.note("customer.add", person.id, None, _told(person))
-    return view(person)
+    return customer_view(person)
 
 
 @endpoint("POST", "/customers/import", scopes="customers:write")
@@ -188,7 +191,7 @@ async def bring(ask: Ask, body: ImportBody) -> Imported:
 async def change(ask: Ask, customer: str, body: CustomerChange) -> CustomerView:
     """Change what is known of a customer."""
     before = _found(ask, customer)
-    ask.match(view(before))
+    ask.match(customer_view(before))
     changes = {
         name: value
         for name in ("name", "language", "segment")
@@ -201,7 +204,7 @@ async def change(ask: Ask, customer: str, body: CustomerChange) -> CustomerView:
     await _saved(ask, before.id, lambda: people.change(before.id, now, changes, fields))
     changed = sorted([*changes, *(["fields"] if fields is not None else [])])
     await ask.note("customer.change", before.id, None, {"changed": changed})
-    return view(people.of(before.id))
+    return customer_view(people.of(before.id))
 
 
 @endpoint("DELETE", "/customers/{customer}", scopes="customers:write", errors=(412,))
@@ -212,7 +215,7 @@ async def remove(ask: Ask, customer: str) -> None:
     the addresses that they came from.
     """
     before = _found(ask, customer)
-    ask.match(view(before))
+    ask.match(customer_view(before))
     conductor, by = ask.api.switch.conductor, f"account:{ask.account.name}"
     recognising = conductor.recognising
     conductor.do(lambda: recognising.removed(before.id, by, conductor.people.remove(before.id)))
@@ -230,12 +233,12 @@ async def join(ask: Ask, customer: str, body: AddressBody) -> CustomerView:
     one's own agent has in hand.
     """
     before, address = _found(ask, customer), _address(body, "")
-    ask.match(view(before))
+    ask.match(customer_view(before))
     _in_hand(ask, [address])
     people, now = ask.api.switch.conductor.people, ask.api.switch.clock.now()
     await _saved(ask, before.id, lambda: people.join(before.id, address, now))
     await ask.note("customer.address", before.id, None, {"kind": body.kind})
-    return view(people.of(before.id))
+    return customer_view(people.of(before.id))
 
 
 @endpoint(
@@ -247,7 +250,7 @@ async def join(ask: Ask, customer: str, body: AddressBody) -> CustomerView:
 async def part(ask: Ask, customer: str, query: AddressQuery) -> CustomerView:
     """Take an address from a customer: its contacts are his no more."""
     before = _found(ask, customer)
-    ask.match(view(before))
+    ask.match(customer_view(before))
     people, now = ask.api.switch.conductor.people, ask.api.switch.clock.now()
     try:
         address = normal(query.kind, query.value)
@@ -256,7 +259,7 @@ async def part(ask: Ask, customer: str, query: AddressQuery) -> CustomerView:
         raise Problem(422, errors=[wrong]) from None
     await _saved(ask, before.id, lambda: people.part(before.id, address, now))
     await ask.note("customer.address", before.id, {"kind": query.kind}, None)
-    return view(people.of(before.id))
+    return customer_view(people.of(before.id))
 
 
 @endpoint(
@@ -272,7 +275,7 @@ async def merge(ask: Ask, customer: str, body: Joining) -> CustomerView:
     fields what he has himself.
     """
     before, other = _found(ask, customer), _found(ask, body.customer)
-    ask.match(view(before))
+    ask.match(customer_view(before))
     conductor, by = ask.api.switch.conductor, f"account:{ask.account.name}"
     people, recognising, now = conductor.people, conductor.recognising, ask.api.switch.clock.now()
 
@@ -284,7 +287,7 @@ async def merge(ask: Ask, customer: str, body: Joining) -> CustomerView:
     conductor.do(work)
     await conductor.contacts.stored()
     await ask.note("customer.merge", before.id, {"customer": other.id}, None)
-    return view(people.of(before.id))
+    return customer_view(people.of(before.id))
 
 
 async def _saved(ask: Ask, name: str, work: Callable[[], list[Row]]) -> None:
@@ -295,21 +298,6 @@ async def _saved(ask: Ask, name: str, work: Callable[[], list[Row]]) -> None:
 
 
 # -- what is asked, and shown ----------------------------------------------------------------------
-
-
-def view(person: Person) -> CustomerView:
-    """A customer as he is shown."""
-    addresses = [each.partition(":")[::2] for each in person.addresses]
-    return CustomerView(
-        customer=person.id,
-        name=person.name,
-        language=person.language,
-        segment=person.segment,
-        fields=person.own,
-        addresses=[AddressView(kind=cast("Kind", kind), value=value) for kind, value in addresses],
-        created_at=round(person.created_at, 3),
-        updated_at=round(person.updated_at, 3),
-    )
 
 
 def _told(person: Person) -> dict[str, Any]:
