@@ -30,7 +30,7 @@ PAGES = (
         "desk",
         "alerts",
         "prompts",
-        "faxes",
+        *("faxes", "customers"),
     ),
 )
 NARROW = {"width": 390, "height": 844}

@@ -19,6 +19,7 @@ import { Agents } from "./pages/agents";
 import { Alerts } from "./pages/alerts";
 import { Callbacks } from "./pages/callbacks";
 import { Configuration } from "./pages/configuration";
+import { Customers } from "./pages/customers";
 import { Desk } from "./pages/desk";
 import { Entry } from "./pages/entry";
 import { FaxList } from "./pages/faxes";
@@ -50,6 +51,12 @@ const PAGES: Page[] = [
   },
   { at: "alerts", word: "alerts", scope: "alerts:read", show: () => <Alerts /> },
   { at: "callbacks", word: "callbacks", scope: "callbacks:read", show: () => <Callbacks /> },
+  {
+    at: "customers",
+    word: "customers",
+    scope: "customers:write",
+    show: ([key]) => <Customers key={key} of={key ?? ""} />,
+  },
   { at: "faxes", word: "faxes", scope: "interactions:read", show: () => <FaxList /> },
   {
     at: "recordings",

@@ -63,6 +63,13 @@ export const midnight = (date: string): string => String(new Date(`${date}T00:00
 export const known = (of: { medium: string; context: Record<string, string> }) =>
   Object.entries(of.context).filter(([key]) => of.medium !== "email" || !key.startsWith("mail_"));
 
+/** His name: that of the customer whom the center knows, if it is sure, else what he calls himself. */
+export const named = (of: {
+  caller_name: string;
+  customer_name?: string;
+  customer_sure?: boolean;
+}): string => (of.customer_sure !== false && of.customer_name) || of.caller_name;
+
 /** Bytes as people say them. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;

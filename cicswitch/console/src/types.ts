@@ -15,6 +15,7 @@ export type ChatRoom = Schemas["ChatRoom"];
 export type BlockedView = Schemas["BlockedView"];
 export type CallbackView = Schemas["CallbackView"];
 export type Codes = Schemas["Codes"];
+export type CustomerView = Schemas["CustomerView"];
 export type ContactView = Schemas["ContactView"];
 export type AttachmentView = Schemas["AttachmentView"];
 export type ConversationView = Schemas["ConversationView"];

@@ -7,6 +7,7 @@
 import { signal } from "@preact/signals";
 import { ApiError, ask, get, list, upload } from "./api";
 import * as drafts from "./drafts";
+import { named } from "./format";
 import { mediumWord, t } from "./i18n";
 import { freshness, listen, type SwitchEvent } from "./live";
 import type { AgentView, AttachmentView, ConversationView } from "./types";
@@ -68,7 +69,7 @@ const reading = new Set<string>();
 const posting = new Set<string>();
 const typed = new Map<string, number>();
 
-export const who = (of: InteractionView): string => of.caller_name || of.caller || of.peer;
+export const who = (of: InteractionView): string => named(of) || of.caller || of.peer;
 
 export const isOwn = (talk: Talk): boolean =>
   talk.over || (talk.of.phase === "talking" && talk.of.agent === own);

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ask, get, list, may, me } from "../api";
-import { count, known, span } from "../format";
+import { count, known, named, span } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
 import { Later } from "../parts/aside";
@@ -167,8 +167,8 @@ function OfAgent(props: { name: string }) {
               head: t("caller"),
               cell: (each) => (
                 <>
-                  {each.caller_name && <div>{each.caller_name}</div>}
-                  <div class={each.caller_name ? "quiet" : ""}>{each.caller}</div>
+                  {named(each) && <div>{named(each)}</div>}
+                  <div class={named(each) ? "quiet" : ""}>{each.caller}</div>
                   {known(each).map(([key, value]) => (
                     <div key={key} class="quiet">
                       {key}: {value}

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ask, get, list, may, post } from "../api";
-import { clock, span } from "../format";
+import { clock, span, named } from "../format";
 import { mediumWord, stateWord, t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
 import { Due, SetDue } from "../parts/aside";
@@ -35,7 +35,12 @@ export function Interactions(props: { queue?: string; state?: string }) {
 
   const columns: Column<InteractionView>[] = [
     { head: t("medium"), by: (each) => mediumWord(each.medium), cell: (each) => mediumWord(each.medium) },
-    { head: t("caller"), by: (each) => each.caller, cell: (each) => each.caller || each.peer },
+    { head: t("caller"), by: (each) => each.caller, cell: (each) => (
+        <>
+          {each.customer_name && <div>{named(each)}</div>}
+          {each.caller || each.peer}
+        </>
+      ) },
     { head: t("called"), by: (each) => each.called, cell: (each) => each.called },
     {
       head: t("state"),

@@ -1,15 +1,15 @@
 // What an agent has of a customer: the offer with its time, what is known, the note, his own day.
 
 import { useEffect, useState } from "preact/hooks";
-import { ask, get } from "../api";
-import { count, known, moment, percent, span } from "../format";
+import { ask, get, may } from "../api";
+import { count, known, percent, span } from "../format";
 import { t } from "../i18n";
 import { type SwitchEvent, switchNow } from "../live";
-import type { AgentToday, AgentView, ContactView, InteractionView, NoteView } from "../types";
-import { attempt, Table, Tile } from "./basics";
+import type { AgentToday, AgentView, CustomerView, InteractionView, NoteView } from "../types";
+import { attempt, Tile } from "./basics";
 import { useClock, useLive, useRead } from "./data";
+import { About, History, Link, pathOf } from "./person";
 
-const SHOWN = 5;
 const MOST = 2000;
 
 /** An offer: how long there is to answer it. */
@@ -30,24 +30,32 @@ export function Deadline(props: { agent: AgentView }) {
   );
 }
 
-/** Who it is, and what he called for before. */
+/** Who it is, and what he called and wrote for before. */
 export function Customer(props: { of: InteractionView }) {
   const { of } = props;
-  const path = `/customers/${encodeURIComponent(of.caller)}/history?limit=${SHOWN}`;
-  const { value: history } = useRead(
-    async () => (of.caller ? (await get<{ items: ContactView[] }>(path)).items : []),
-    [path, of.interaction],
+  const [linked, setLinked] = useState("");
+  const key = linked || of.customer_id || "";
+  const { value: person } = useRead(
+    async () => (key && may("customers:read") ? await get<CustomerView>(pathOf(key)) : null),
+    [key],
   );
   return (
     <section class="card customer" aria-label={t("customer")}>
-      <h2>{of.caller_name || of.caller || of.peer}</h2>
+      <h2>{person?.name || of.customer_name || of.caller_name || of.caller || of.peer}</h2>
+      {of.customer_sure === false && <p class="note bad">{t("customer_unsure")}</p>}
       <dl>
-        <dt>{t("number")}</dt>
-        <dd>{of.caller || "–"}</dd>
-        {of.segment && (
+        {person ? (
+          <About of={person} />
+        ) : (
+          <>
+            <dt>{t("number")}</dt>
+            <dd>{of.caller || "–"}</dd>
+          </>
+        )}
+        {(of.segment || person?.segment) && (
           <>
             <dt>{t("segment")}</dt>
-            <dd>{of.segment}</dd>
+            <dd>{of.segment || person?.segment}</dd>
           </>
         )}
         {known(of).map(([key, value]) => (
@@ -57,29 +65,8 @@ export function Customer(props: { of: InteractionView }) {
           </>
         ))}
       </dl>
-      <h3>{t("history")}</h3>
-      <Table
-        label={t("history")}
-        items={history ?? []}
-        id={(each) => each.interaction}
-        empty={history ? t("no_history") : t("loading")}
-        columns={[
-          { head: t("at"), cell: (each) => moment(each.started_at) },
-          { head: t("queue"), cell: (each) => each.queue },
-          { head: t("agent"), cell: (each) => each.agent },
-          { head: t("talk_time"), numeric: true, cell: (each) => span(each.talk_s) },
-          { head: t("wrap_up_code"), cell: (each) => each.code || each.outcome },
-          {
-            head: t("note"),
-            cell: (each) => (
-              <>
-                <span class="kept">{each.note}</span>
-                {each.recorded && <span class="quiet"> ({t("recorded")})</span>}
-              </>
-            ),
-          },
-        ]}
-      />
+      {!key && <Link of={of} onLinked={setLinked} />}
+      <History of={key || of.caller} turn={of.interaction} />
     </section>
   );
 }
