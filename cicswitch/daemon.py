@@ -287,6 +287,8 @@ class Switch:
         if recovered:
             log.warning("recovered", closed=recovered, reason="the switch had not stopped in order")
             await asyncio.to_thread(self._repair_recordings)
+        self.conductor.people.restore(self.store.customers)  # before the first call comes
+        self.store.customers = []
         try:
             await self.media.start(self._media_event)
             await self.sip.start(self.conductor, self.conductor.interaction_of)
@@ -300,8 +302,6 @@ class Switch:
         self.gate.start(loop)
         self._garbage.start(loop)
         self.conductor.pump()
-        self.conductor.people.restore(self.store.customers)
-        self.store.customers = []
         self.conductor.callbacks.restore(self.store.callbacks, self.store.blocked)
         self.conductor.contacts.restore(self.store.contacts)
         self.conductor.drafts.restore(self.store.drafts)
