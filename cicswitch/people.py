@@ -182,7 +182,10 @@ class People:
         return person
 
     def owner(self, address: str) -> Person | None:
-        """Whose address it is: `KIND:VALUE`, or a value alone, which may be of any kind."""
+        """Whose address it is: `KIND:VALUE`, or a number, a mail address or `CHANNEL/ID` alone.
+
+        An id alone is none: it may be somebody else's number.
+        """
         kind, _, value = address.partition(":")
         if kind in KINDS:
             try:
@@ -190,7 +193,7 @@ class People:
             except InvalidAddress:
                 name = None
             return self.by_id[name] if name is not None else None
-        for each in KINDS:
+        for each in KINDS[:-1]:
             try:
                 name = self.by_address.get(key_of(normal(each, address)))
             except InvalidAddress:

@@ -164,12 +164,22 @@ def test_what_was_written_is_taken_up_again() -> None:
     }
 
 
-@pytest.mark.parametrize("asked", ["number:+82 2 12345678", "kim@Example.com", "line/U1", "4711"])
-def test_an_owner_is_found_by_an_address_of_any_kind(asked: str) -> None:
+@pytest.mark.parametrize(
+    "asked", ["number:+82 2 12345678", "+82212345678", "kim@Example.com", "line/U1", "id:4711"]
+)
+def test_an_owner_is_found_by_an_address(asked: str) -> None:
     owner = known(KIM).owner(asked)
     assert owner is not None
     assert owner.id == "kim"
     assert known(KIM).owner(f"{asked}0") is None
+
+
+def test_an_id_alone_is_nobodys_number() -> None:
+    """Who has 4711 in hand, a caller, sees nothing of whom the center calls 4711."""
+    assert known(KIM).owner("4711") is None
+    found = known(KIM, person("lee", "number:4711")).owner("4711")
+    assert found is not None
+    assert found.id == "lee"
 
 
 def test_what_a_page_proves_is_the_id_and_nothing_else_is() -> None:

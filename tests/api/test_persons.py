@@ -314,6 +314,10 @@ async def test_an_agent_links_who_he_has_in_hand_and_nobody_else(api: Served) ->
     problem(await lee.post(path, json={"kind": "number", "value": "2001"}), 403)
     problem(await lee.patch(f"/api/v1/customers/{key}", json={"name": "x"}), 403)
     assert (await lee.get("/api/v1/customers?q=park")).json()["items"][0]["customer"] == key
+    for address, status in (({"kind": "number", "value": "2001"}, 403), (body, 201)):
+        reply = await lee.post("/api/v1/customers", json={"name": "x", "addresses": [address]})
+        assert reply.status_code == status
+    await boss.delete(f"/api/v1/customers/{reply.json()['customer']}")
     assert (await lee.post(path, json=body)).status_code == 200
     assert (await shown(lee, contact.interaction))["customer_id"] == key
     assert await history(lee, key) == []
@@ -323,6 +327,18 @@ async def test_an_agent_links_who_he_has_in_hand_and_nobody_else(api: Served) ->
     await c.switch.store.committed()
     assert c.state("lee") == "wrap-up"
     assert [each["interaction"] for each in await history(lee, key)] == [contact.interaction]
+    # Of a chat that is over too, while he wraps it up.
+    await lee.post("/api/v1/agents/lee/wrap-up", json={"code": "resolved"})
+    page = Visitor(api.url, "shop", context={"identity": proof(SECRET, "4711", 2**33)})
+    await page.come()
+    await page.say_surely("hello")
+    chat = await c.event(ce.ContactAccepted, medium="chat")
+    await c.event(Reserved, interaction=chat.interaction)
+    await lee.post(f"/api/v1/interactions/{chat.interaction}/take")
+    await lee.post(f"/api/v1/interactions/{chat.interaction}/finish")
+    assert c.state("lee") == "wrap-up"
+    assert (await lee.post(path, json={"kind": "id", "value": "4711"})).status_code == 200
+    await page.go()
 
 
 # -- lists -----------------------------------------------------------------------------------------

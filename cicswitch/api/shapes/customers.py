@@ -98,7 +98,7 @@ class CustomerQuery(Paging, frozen=True, kw_only=True):
     q: Annotated[str, Meta(max_length=100)] = ""
     """A part of a name, an address or a field."""
     address: Annotated[str, Meta(max_length=330)] = ""
-    """Whose this is: `KIND:VALUE`, or a value of any kind."""
+    """Whose this is: `KIND:VALUE`, or a number, a mail address or `CHANNEL/ID` alone."""
 
 
 class Joining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
