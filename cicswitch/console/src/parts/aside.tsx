@@ -82,7 +82,7 @@ export function Later(props: { all: InteractionView[]; onDone: () => unknown }) 
   };
   return (
     <section class="card" aria-label={t("state_snoozed")}>
-      <h2>{t("state_snoozed")}</h2>
+      <h2>{t("snooze")}</h2>
       <Table
         label={t("state_snoozed")}
         items={aside}
