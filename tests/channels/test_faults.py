@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from cicswitch.contacts.events import MessageDelivered
 from cicswitch.switch import contacts, outbox
 from tests.api.served import Served
 from tests.channels.test_chat import CHANNELS, chatting, taken, until, written
@@ -54,6 +56,30 @@ async def test_while_another_process_holds_the_store_nothing_is_acknowledged_and
         assert (await root.post("/api/v1/tasks", json=task)).status_code in (200, 201)
         assert await texts(api) == ["chat", "line", "task"]
         await page.go()
+
+
+async def test_a_medium_that_is_away_for_an_hour_gets_all_of_it_in_its_order_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = [*accumulate(outbox._pause(tries) for tries in range(1, outbox._ATTEMPTS))]
+    tries = sum(each < 3600 for each in waited) + 1
+    assert 5 < tries < 20  # it is not asked all the time
+    assert waited[-1] > 2 * DAY_S
+    monkeypatch.setattr(outbox, "_FIRST_S", 1e-5)
+    async with gateway() as line, chatting(tmp_path, CHANNELS + section(line.url)) as (api, lee):
+        us, where = api.client(), f"{api.url}/channel/line"
+        await post(us, where, event("U1", "1", "Hello"))
+        contact = await taken(api, lee)
+        line.answers = [503] * tries
+        path = f"/api/v1/conversations/{contact.origin.conversation}/messages"
+        for text in ("one", "two", "three"):
+            written(await lee.post(path, json={"text": text}))
+        await line.until(3)
+        assert line.texts == ["one", "two", "three"]
+        assert not line.answers
+        deferred = [each for each in api.center.events if isinstance(each, MessageDelivered)]
+        await until(lambda: not api.switch.conductor.outbox.waiting)
+        assert sum(each.state == "deferred" for each in deferred) == tries
 
 
 async def test_a_clock_that_was_set_back_between_two_runs_holds_up_nothing_and_changes_no_order(

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,35 @@ async def test_no_link_leads_into_ones_own_network(files: Attachments, link: str
         assert not list((files.folder / "parts").iterdir())
 
 
+@contextlib.asynccontextmanager
+async def raw(
+    answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]],
+    context: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
+    """A server of a few lines; its port."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await answer(await reader.readuntil(b"\r\n\r\n"), writer)
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*serving), 10)
+
+
 def _certificate(key: Path, certificate: Path) -> None:
     subprocess.run(
         [
@@ -352,56 +382,50 @@ async def test_a_link_is_asked_by_tls_at_the_address_that_was_looked_at_without_
     server_side.load_cert_chain(certificate, key)
     heard: list[str] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append((await reader.readuntil(b"\r\n\r\n")).decode().lower())
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heard.append(head.decode().lower())
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PNG) + PNG)
         await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_side)
-    port = server.sockets[0].getsockname()[1]
 
     async def resolved(host: str, port: int) -> str:
         return "127.0.0.1"
 
     monkeypatch.setattr(fetching, "_public", resolved)
     one = fetcher("https://gateway.example/push", ssl.create_default_context(cafile=certificate))
-    link = f"https://files.example:{port}/a?b=c"
-    made = await one.fetch(FileAt("image", link=link), 5, files)
-    assert await files.read(made.digest) == PNG
-    (asked,) = heard
-    assert asked.startswith("get /a?b=c ")
-    assert f"host: files.example:{port}\r\n" in asked
-    assert "t0ken" not in asked
-    other = FileAt("image", link=link.replace("files.", "other."))
-    with pytest.raises(ResourceError, match="certificate"):  # it has another name
-        await one.fetch(other, 5, files)
-    await one.close()
-    server.close()
+    async with raw(answer, server_side) as port:
+        link = f"https://files.example:{port}/a?b=c"
+        made = await one.fetch(FileAt("image", link=link), 5, files)
+        assert await files.read(made.digest) == PNG
+        (asked,) = heard
+        assert asked.startswith("get /a?b=c ")
+        assert f"host: files.example:{port}\r\n" in asked
+        assert "t0ken" not in asked
+        other = FileAt("image", link=link.replace("files.", "other."))
+        with pytest.raises(ResourceError, match="certificate"):  # it has another name
+            await one.fetch(other, 5, files)
+        await one.close()
 
 
 async def test_one_that_drips_or_ends_too_early_leaves_nothing(files: Attachments) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        path = head.split()[1]
         length = b"" if path == b"/drip" else b"Content-Length: 100\r\n"
         encoding = b"Content-Encoding: gzip\r\n" if path == b"/gzip" else b""
         writer.write(b"HTTP/1.1 200 OK\r\n" + length + encoding + b"\r\n")
         while path == b"/drip":
             writer.write(b"x")
-            try:
-                await writer.drain()
-            except OSError:
-                break
+            await writer.drain()
             await asyncio.sleep(0.02)
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    one = fetcher(f"{base}/push")
-    for path, error in (("drip", ResourceError), ("short", ResourceError), ("gzip", NeverFetched)):
-        with pytest.raises(error):
-            await one.fetch(FileAt("image", link=f"{base}/{path}"), 0.3, files)
-        assert not list((files.folder / "parts").iterdir())
-        assert files.bytes == 0
-    await one.close()
-    server.close()
+    async with raw(answer) as port:
+        base = f"http://127.0.0.1:{port}"
+        one = fetcher(f"{base}/push", hosts=[f"127.0.0.1:{port}"])
+        for path, error in (
+            *(("drip", ResourceError), ("short", ResourceError)),
+            ("gzip", NeverFetched),
+        ):
+            with pytest.raises(error):
+                await one.fetch(FileAt("image", link=f"{base}/{path}"), 0.3, files)
+            assert not list((files.folder / "parts").iterdir())
+            assert files.bytes == 0
+        await one.close()
