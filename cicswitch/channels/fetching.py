@@ -34,6 +34,9 @@ _ANSWER: Final = 1 << 16
 _NEVER: Final = (400, 404, 405, 410, 413, 414, 415, 451)
 _MOVED: Final = (301, 302, 303, 307, 308)
 _AT_ONCE: Final = 4
+_UNICAST: Final = ipaddress.ip_network("2000::/3")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_PROTOCOLS: Final = ipaddress.ip_network("192.0.0.0/24")
 
 
 class NeverFetched(Exception):
@@ -55,7 +58,8 @@ class Fetcher:
         self._believed = {place_of(address(each, settings.url)) for each in named if each}
         for each in settings.hosts:
             self._believed |= {place_of(f"{scheme}://{each}") for scheme in ("http", "https")}
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._soon, self._later = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_AT_ONCE)
+        """What takes its time takes none from those whose gateway waits."""
         self._http = httpx.AsyncClient(
             verify=context,
             timeout=settings.timeout_s,
@@ -68,10 +72,12 @@ class Fetcher:
         """Let go of the connections."""
         await self._http.aclose()
 
-    async def fetch(self, file: FileAt, within_s: float, files: Attachments) -> Attachment:
+    async def fetch(
+        self, file: FileAt, within_s: float, files: Attachments, *, later: bool = False
+    ) -> Attachment:
         """Get a file and keep it. Raises `NeverFetched`, and `ResourceError` for what may pass."""
         try:
-            async with asyncio.timeout(within_s), self._gate:
+            async with asyncio.timeout(within_s), self._later if later else self._soon:
                 url, own = await self._place(file)
                 return await self._got(url, own, file, files)
         except TimeoutError:
@@ -162,10 +168,15 @@ async def _public(host: str, port: int) -> str:
 
 def _is_public(number: str) -> bool:
     one = ipaddress.ip_address(number)
-    inner = getattr(one, "ipv4_mapped", None) or getattr(one, "sixtofour", None)
-    teredo = getattr(one, "teredo", None)
-    inners = [each for each in (inner, *(teredo or ())) if each is not None]
-    return one.is_global and not one.is_multicast and all(each.is_global for each in inners)
+    if isinstance(one, ipaddress.IPv6Address):
+        inner = one.ipv4_mapped
+        if one in _NAT64:
+            inner = ipaddress.IPv4Address(int(one) & 0xFFFFFFFF)
+        if inner is None:
+            tunnelled = one.sixtofour is not None or one.teredo is not None
+            return one in _UNICAST and one.is_global and not tunnelled
+        one = inner
+    return one.is_global and not one.is_multicast and one not in _PROTOCOLS
 
 
 def _checked(status: int) -> None:

@@ -261,7 +261,8 @@ class Webhook:
         try:
             if self._fetcher is None:
                 return False
-            kept = (await self._fetcher.fetch(wanted.file, _FILE_S, self._archive.attachments),)
+            files = self._archive.attachments
+            kept = (await self._fetcher.fetch(wanted.file, _FILE_S, files, later=True),)
         except NeverFetched as error:
             text = self._no_file(wanted.file.kind, str(error))
         except ResourceError as error:
