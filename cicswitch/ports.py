@@ -623,6 +623,8 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     media_type: str = "application/json"
+    name: str = ""
+    """It is a file of this name."""
 
 
 @runtime_checkable

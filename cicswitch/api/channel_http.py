@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import quote
 
 import structlog
 from litestar.connection import ASGIConnection
@@ -14,6 +15,7 @@ from litestar.types import Receive, Scope, Send
 
 from cicswitch.api.context import Api
 from cicswitch.api.problems import MEDIA_TYPE, Problem, problem_of
+from cicswitch.attachments.kinds import PICTURES
 from cicswitch.ports import HttpAnswer, HttpChannel, HttpRequest
 
 __all__ = ["PREFIX", "ChannelHttp"]
@@ -46,6 +48,9 @@ class ChannelHttp:
         if answer.status == 503:
             headers["retry-after"] = "5"
         headers |= {"content-type": answer.media_type, "content-length": str(len(answer.body))}
+        if answer.name:
+            kind = "inline" if answer.media_type in PICTURES else "attachment"
+            headers["content-disposition"] = f"{kind}; filename*=UTF-8''{quote(answer.name)}"
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         start: Any = {"type": "http.response.start", "status": answer.status, "headers": raw}
         await send(start)

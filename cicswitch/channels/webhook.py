@@ -26,6 +26,7 @@ import httpx
 import msgspec
 import structlog
 
+from cicswitch.attachments.kinds import HEAD, PICTURES, kind_of
 from cicswitch.channels.fetching import Fetcher, NeverFetched
 from cicswitch.channels.later import Later, Wanted, named
 from cicswitch.config import ChannelConfig
@@ -34,10 +35,11 @@ from cicswitch.core.errors import CommandError, ResourceError
 from cicswitch.core.signature import secret_key, sign
 from cicswitch.core.version import __version__
 from cicswitch.gateways.files import address
+from cicswitch.gateways.links import link, linked
 from cicswitch.gateways.proof import proven
 from cicswitch.gateways.reading import Written, found, read
 from cicswitch.gateways.shape import GatewaySettings
-from cicswitch.gateways.writing import bodies, file_body, form_fields
+from cicswitch.gateways.writing import bodies, file_body, form_fields, link_body
 from cicswitch.ports import (
     Archive,
     ChannelHost,
@@ -88,6 +90,7 @@ class Webhook:
         self._fetcher: Fetcher | None = None
         self._later = Later(archive.aside(name), self._fetched)
         self._files = asyncio.Semaphore(_FILES_AT_ONCE)
+        self._key = b""
         self._busy = 0
         self._turns = [asyncio.Lock() for _ in range(_TURNS)]
         """A customer's messages are taken one after the other."""
@@ -108,6 +111,8 @@ class Webhook:
         except OSError as error:
             why = error.strerror or str(error)
             raise ResourceError(f'channel "{self.name}": {settings.ca_file}: {why}') from None
+        if settings.public:
+            self._key = await asyncio.to_thread(self._archive.key, self.name)
         along = {name: value.reveal() for name, value in settings.headers.items()}
         if settings.token:
             along = {"Authorization": f"Bearer {settings.token.reveal()}", **along}
@@ -132,6 +137,8 @@ class Webhook:
 
     async def asked(self, request: HttpRequest) -> HttpAnswer:
         """See `ports.HttpChannel`."""
+        if request.method == "GET" and "file" in request.query:
+            return await self._given(request)
         if request.method == "GET":
             return self._greeted(request)
         secret = self._settings.secret.reveal()
@@ -158,6 +165,22 @@ class Webhook:
         finally:
             self._busy -= 1
         return HttpAnswer(200, msgspec.json.encode(self._shape.reply))
+
+    async def _given(self, request: HttpRequest) -> HttpAnswer:
+        """A file, for whom it was sent to as a link."""
+        found = linked(self._key, request.query, time.time()) if self._key else None
+        if found is None:
+            return _told(404, "there is no such file, or no more")
+        try:
+            async with self._files:
+                data = await self._archive.attachments.read(found[0])
+        except CommandError:
+            return _told(404, "there is no such file, or no more")
+        except ResourceError as error:
+            return _told(503, str(error))
+        kind = kind_of(data[:HEAD])
+        kind = kind if kind in PICTURES else "application/octet-stream"
+        return HttpAnswer(200, data, kind, found[1])
 
     def _greeted(self, request: HttpRequest) -> HttpAnswer:
         """WhatsApp asks whether one is the one before it sends anything."""
@@ -296,7 +319,7 @@ class Webhook:
         """See `ports.Channel`."""
         message, shape = out.message, self._shape
         files = [each for each in message.attachments if not each.use]
-        if files and not (shape.upload or shape.write_file):
+        if files and not (shape.upload or shape.write_file or self._key):
             raise Undeliverable("no files go over this channel")
         for file in files:
             if file.size > shape.file_mb << 20:
@@ -322,12 +345,18 @@ class Webhook:
 
     async def _send_file(self, name: str, file: Attachment, values: dict[str, str]) -> None:
         shape, url = self._shape, self._settings.url
+        small = file.size <= shape.picture_mb << 20 and file.media_type in _PICTURES
+        values |= {"file_name": file.name, "media_type": file.media_type}
+        if not (shape.upload or shape.write_file):
+            base = f"{self._settings.public.rstrip('/')}/channel/{self.name}"
+            values["link"] = link(base, self._key, file.digest, file.name, time.time())
+            await self._send(name, link_body(shape, small, values))
+            return
         async with self._files:
             try:
                 data = await self._archive.attachments.read(file.digest)
             except CommandError as error:
                 raise Undeliverable(f"{file.name}: {error}") from None
-            values |= {"file_name": file.name, "media_type": file.media_type}
             if shape.upload:
                 posted = await self._post(
                     address(shape.upload, url),
@@ -343,8 +372,7 @@ class Webhook:
                     raise ResourceError(self._problem)
             else:
                 values["data"] = base64.b64encode(data).decode()
-            small = file.size <= shape.picture_mb << 20
-            await self._send(name, file_body(shape, small and file.media_type in _PICTURES, values))
+            await self._send(name, file_body(shape, small, values))
 
     async def _send(self, name: str, body: bytes) -> None:
         settings, shape = self._settings, self._shape

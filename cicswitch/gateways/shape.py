@@ -30,6 +30,7 @@ _STEP: Final = r"[\w-]+(\[(-1)?\])?"
 _STEPS: Final = rf"\^*\.?({_STEP}(\.{_STEP})*)?"
 _ADDRESS: Final = re.compile(r"\{origin\}|https?://[^/{}?#@]+([/?#]|$)")
 """Nothing of a message is in the host."""
+_PUBLIC: Final = re.compile(r"https?://[^/{}?#@\s]+(/[^{}?#\s]*)?")
 _HOST: Final = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?")
 _PATH: Final = re.compile(rf"({_STEPS}|=\w+)(\|({_STEPS}|=\w+))*")
 _FIELDS: Final = ("customer", "text", "external", "called", "name", "kind", "language")
@@ -92,6 +93,9 @@ class Shape(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     and `{media_type}` are filled in too. Empty, and no `upload`: no files go out."""
     write_picture: dict[str, Any] = {}
     """The same for a PNG or a JPEG of at most `picture_mb`; empty: as any file."""
+    write_link: dict[str, Any] = {}
+    """The body that sends a picture by `{link}`, where the switch has a public address; all else
+    goes as a text with the link in it."""
     picture_mb: int = 5
     file_mb: int = 10
     """The most that the gateway takes of a file."""
@@ -210,6 +214,14 @@ SHAPES: Final[dict[str, Shape]] = {
         file_name="message.fileName",
         file_kinds=("image", "video", "audio", "file"),
         fetch="https://api-data.line.me/v2/bot/message/{media}/content",
+        write_link={
+            "to": "{customer}",
+            "messages": [
+                {"type": "image", "originalContentUrl": "{link}", "previewImageUrl": "{link}"}
+            ],
+        },
+        picture_mb=1,
+        file_mb=100,
     ),
     # Gateways of KakaoTalk's counselling talk
     "kakao": Shape(
@@ -257,6 +269,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     prefix: str | None = None
     read: dict[str, str] = {}
     """Paths in place of the shape's: messages, customer, text …"""
+    public: str = ""
+    """Where customers reach this switch, like "https://cic.example.com": files go to them as links
+    where the gateway takes none."""
     hosts: list[str] = []
     """Whose links are followed into one's own network, and without TLS."""
     look_up: str | None = None
@@ -296,6 +311,9 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             if where and not _ADDRESS.match(where):
                 expected = 'an address like "https://example.com/files/{media}"'
                 decoder.add((*path, name), f'"{where}"', expected)
+        if self.public and not _PUBLIC.fullmatch(self.public):
+            expected = 'an address like "https://cic.example.com"'
+            decoder.add((*path, "public"), f'"{self.public}"', expected)
         for number, host in enumerate(self.hosts):
             if not _is_host(host):
                 decoder.add(

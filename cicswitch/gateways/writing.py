@@ -9,7 +9,7 @@ import msgspec
 
 from cicswitch.gateways.shape import Shape
 
-__all__ = ["bodies", "file_body", "form_fields", "parts"]
+__all__ = ["bodies", "file_body", "form_fields", "link_body", "parts"]
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
@@ -42,6 +42,14 @@ def file_body(shape: Shape, picture: bool, values: dict[str, str]) -> bytes:
     """What sends a file."""
     template = shape.write_picture if picture and shape.write_picture else shape.write_file
     return msgspec.json.encode(_filled(template, values))
+
+
+def link_body(shape: Shape, picture: bool, values: dict[str, str]) -> bytes:
+    """What sends a link to a file."""
+    if picture and shape.write_link:
+        return msgspec.json.encode(_filled(shape.write_link, values))
+    text = f"{values['file_name']}\n{values['link']}"
+    return msgspec.json.encode(_filled(shape.write, {**values, "text": text}))
 
 
 def form_fields(shape: Shape, values: dict[str, str]) -> dict[str, str]:

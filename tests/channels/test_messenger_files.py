@@ -120,12 +120,16 @@ async def test_one_that_is_not_there_yet_is_got_later_also_after_a_crash_and_onc
             assert await messages(lee, name) == [*first, *[("", ["image.png"])] * 2]
 
 
-async def test_what_could_not_be_stored_is_got_all_the_same(
+async def test_what_could_not_be_stored_is_got_all_the_same_and_answers_may_be_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway sends its message again; the note of the first time is not lost by that."""
     monkeypatch.setattr(later, "_FIRST_S", 0.05)
-    async with gateway() as far, chatting(tmp_path, line_at(far)) as (api, lee):
+    extra = "https://cic.example.com/"
+    async with (
+        gateway() as far,
+        chatting(tmp_path, line_at(far, public=extra)) as (api, lee),
+    ):
+        # The gateway sends its message again; the note of the first time is not lost by that.
         channel: Any = api.switch.conductor.contacts.channels["line"]
         accept, failed = channel._host.accept, list[int]()
 
@@ -144,8 +148,31 @@ async def test_what_could_not_be_stored_is_got_all_the_same(
         assert (await post(us, where, picture("U1", "1"))).status_code == 200
         contact = await taken(api, lee)
         await until(lambda: not len(channel._later))
-        found = await messages(lee, contact.origin.conversation)
-        assert found == [("[image]", []), ("", ["image.png"])]
+        name = contact.origin.conversation
+        assert await messages(lee, name) == [("[image]", []), ("", ["image.png"])]
+        await sent(api, lee, name, PNG, "way.png")
+        await sent(api, lee, name, b"<script>", "r\u00e4t.html")
+        _, shown, _, told = (body["messages"][0] for _, body in far.took)
+        assert shown["previewImageUrl"] == shown["originalContentUrl"]
+        assert told["text"].startswith("r\u00e4t.html\nhttps://cic.example.com/channel/line?file=")
+        picture_at, page_at = shown["originalContentUrl"], told["text"].split("\n")[1]
+        picture_at, page_at = (
+            each.replace("https://cic.example.com", api.url) for each in (picture_at, page_at)
+        )
+        reply = await us.get(picture_at)
+        assert (reply.content, reply.headers["content-type"]) == (PNG, "image/png")
+        reply = await us.get(page_at)
+        assert (reply.content, reply.headers["content-type"]) == (
+            b"<script>",
+            "application/octet-stream",
+        )
+        assert reply.headers["content-disposition"] == "attachment; filename*=UTF-8''r%C3%A4t.html"
+        for wrong in (
+            page_at[:-1],
+            page_at.replace("until=", "until=9"),
+            f"{where}?file={'0' * 64}",
+        ):
+            assert (await us.get(wrong)).status_code == 404
 
 
 # -- each gateway ---------------------------------------------------------------------------------

@@ -219,6 +219,7 @@ async def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         ('url = "https://x"\nsecret = "s"\nshape = "line"\nfetch = "https://{media}/"', "{media}"),
         ('url = "https://x"\nsecret = "s"\nshape = "line"\nread = { link = "..x" }', "path"),
         ('url = "https://x"\nsecret = "s"\nshape = "line"\nhosts = ["http://a/"]', "a host"),
+        ('url = "https://x"\nsecret = "s"\nshape = "line"\npublic = "cic"', "cic.example.com"),
     ],
 )
 def test_mistakes_are_told_at_their_line(tmp_path: Path, keys: str, words: str) -> None:

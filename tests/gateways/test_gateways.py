@@ -8,6 +8,7 @@ import hmac
 import json
 import random
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from cicswitch.core.signature import secret_key, sign
 from cicswitch.core.toml import Secret
 from cicswitch.gateways.files import FileAt, address
+from cicswitch.gateways.links import link, linked
 from cicswitch.gateways.proof import proven
 from cicswitch.gateways.reading import Written, read
 from cicswitch.gateways.shape import SHAPES, GatewaySettings, Shape
@@ -196,6 +198,20 @@ def test_addresses_are_those_of_the_gateway() -> None:
     assert address(SHAPES["whatsapp"].upload, whatsapp) == (
         "https://graph.facebook.com/v23.0/55/media"
     )
+
+
+def test_a_link_is_for_its_file_and_its_time() -> None:
+    made = link("https://cic.example.com/channel/line", b"k", "d" * 64, "a b.png", 1000.0)
+    base, _, query = made.partition("?")
+    asked = dict(parse_qsl(query))
+    assert base == "https://cic.example.com/channel/line"
+    assert linked(b"k", asked, 2000.0) == ("d" * 64, "a b.png")
+    assert linked(b"k", asked, 1000.0 + 31 * 86_400) is None
+    assert linked(b"l", asked, 2000.0) is None
+    for key in asked:
+        for wrong in ("", "é", "\ud800", asked[key] + "1"):
+            assert linked(b"k", {**asked, key: wrong}, 2000.0) is None
+    assert linked(b"k", {}, 2000.0) is None
 
 
 @pytest.mark.parametrize("name", SHAPES)
