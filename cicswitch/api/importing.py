@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from cicswitch.api.shapes.customers import Imported, ImportFinding, ImportItem
 from cicswitch.core.errors import CommandError
 from cicswitch.core.toml import near_miss
-from cicswitch.people import InvalidAddress, People, Person, key_of, normal, packed
+from cicswitch.people import (
+    MOST_ADDRESSES,
+    InvalidAddress,
+    People,
+    Person,
+    key_of,
+    normal,
+    packed,
+)
 from cicswitch.records.rows import Row
 
 if TYPE_CHECKING:
@@ -110,6 +118,9 @@ def _checked(
     """The addresses as they are kept, each once; and all that is wrong."""
     wrong: list[ImportFinding] = []
     kept: dict[str, str] = {}
+    if len(item.addresses) > MOST_ADDRESSES:
+        many = f"at most {MOST_ADDRESSES}"
+        return [], [_finding(number, "addresses", str(len(item.addresses)), many)]
     for address in item.addresses:
         kind, _, value = address.partition(":")
         try:

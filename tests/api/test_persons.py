@@ -31,6 +31,9 @@ numbers = ["2001"]
 [channel.web]
 type = "chat"
 queue = "support"
+[channel.texts]
+type = "sip"
+queue = "support"
 [widget.shop]
 chat = "web"
 secret = "{SECRET}"
@@ -191,12 +194,19 @@ async def test_a_mail_that_may_be_somebody_elses_is_shown_so_and_routed_as_a_str
         assert (told["customer_id"], told["segment"]) == ((key, "gold") if sure else ("", ""))
 
 
-async def test_a_persons_segment_goes_before_his_numbers_also_for_callbacks(api: Served) -> None:
+async def test_a_number_is_known_also_of_callbacks_and_texts_and_its_owners_segment_counts(
+    api: Served,
+) -> None:
     recognising = api.switch.conductor.recognising
-    assert recognising.segment(recognising.number("2001"), "2001") == "old"
+    assert recognising.number("2001") is None
+    assert recognising.segment(None, "2001") == "old"
     boss = await api.token("supervisor")
     key = (await made(boss))["customer"]
     assert recognising.segment(recognising.number("2001"), "2001") == "gold"
+    known = recognising.written("chat", "texts", "2001", "")
+    assert known is not None
+    assert known.person.id == key
+    assert recognising.written("chat", "web", "2001", "") is None
     await boss.patch(f"/api/v1/customers/{key}", json={"segment": ""})
     assert recognising.segment(recognising.number("2001"), "2001") == "old"
 
