@@ -115,5 +115,16 @@ async def test_letters_on_the_desk(tmp_path: Path) -> None:
         c.switch.command(acd.Pause("lee", "meal"))
         await aside.get_by_role("button", name="Have it back").click()
         await expect(aside).to_have_count(0)
+        # To somebody who has not written.
+        await page.get_by_role("button", name="Write", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Write")
+        await shown(page, "letter-write")
+        await dialog.get_by_label("To", exact=True).fill("lee@example.net")
+        await dialog.get_by_label("Subject").fill("Your order")
+        await dialog.get_by_label("Message").fill("It is on its way.")
+        await dialog.get_by_role("button", name="Send").click()
+        await expect(page.get_by_text("It is on its way to lee@example.net.")).to_be_visible()
+        assert (await c.rows("message"))[-1]["author"] == "agent:lee"
+        assert (await c.rows("conversation"))[-1]["subject"] == "Your order"
         # The frame has let in no script of axe's, and the browser says so.
         at.wrong[:] = [each for each in at.wrong if "allow-scripts" not in each]
