@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import smtplib
 from collections import Counter
@@ -31,13 +32,14 @@ from tests.channels.test_chat import CHANNELS
 from tests.channels.test_webhook import customers
 from tests.operation.test_daemon import configure, running
 from tests.support.chat import Visitor
-from tests.support.gateway import Gateway, gateway, section
+from tests.support.gateway import Gateway, event, gateway, post, section
 from tests.support.ports import free_port
 from tests.support.wire import wire
 
 EACH = 3
 """Who writes, of each medium."""
 AGENTS = ("kim", "lee")
+KINDS = ("chat", "line", "mail", "task", "answers", "calls", "pictures")
 EMAIL = """
 [channel.mail]
 type = "email"
@@ -73,6 +75,8 @@ class Audit:
         self.mails: list[tuple[str, str]] = []
         """Message-ID and first line of what came to the mail server."""
         self.calls = 0
+        self.shown: list[str] = []
+        """SHA-256 of pictures that were acknowledged."""
 
     async def chat(self, page: Visitor, number: int) -> None:
         """A visitor who writes, loses the switch, and comes again."""
@@ -110,6 +114,23 @@ class Audit:
         except (OSError, smtplib.SMTPException):
             return False
         return True
+
+    async def pictures(self, line: Gateway, where: str) -> None:
+        """A customer of the messenger who sends pictures, of which some are not there at once."""
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            while not self.stop.is_set():
+                name = f"p{len(self.shown) + 1}"
+                data = b"\x89PNG" + name.encode()
+                line.files[f"/content/{name}"] = (200 if len(self.shown) % 3 else 503, data)
+                image = {**event("U-pictures", name, ""), "message": {"id": name, "type": "image"}}
+                while not self.stop.is_set():
+                    with contextlib.suppress(httpx.TransportError):
+                        if (await post(client, where, image)).status_code == 200:
+                            self.shown.append(hashlib.sha256(data).hexdigest())
+                            break
+                    await asyncio.sleep(0.02)
+                line.files[f"/content/{name}"] = (200, data)
+                await asyncio.sleep(0.1)
 
     async def task(self, url: str, headers: dict[str, str], number: int) -> None:
         """A system that hands work in until it is taken."""
@@ -180,7 +201,9 @@ class Audit:
             kept = Counter(
                 text.strip()
                 for (text,) in db.execute("SELECT text FROM message WHERE author = 'customer'")
+                if text and text != "[image]"
             )
+            files = Counter(digest for (digest,) in db.execute("SELECT digest FROM attachment"))
             answers = Counter(
                 text
                 for (text,) in db.execute("SELECT text FROM message WHERE author LIKE 'agent:%'")
@@ -207,6 +230,8 @@ class Audit:
             booked, once, cut = counted.fetchone()
         assert max(kept.values()) == 1, kept.most_common(3)
         assert max(answers.values(), default=1) == 1
+        assert not set(self.shown) - set(files)  # also those that were not there at once
+        assert max(files.values(), default=1) == 1
         self.sent["chat"] = sum(len(page.acked) for page in pages)
         for medium, sent in self.sent.items():
             found = [text for text in kept if text.startswith(f"{medium} ")]
@@ -218,6 +243,7 @@ class Audit:
         assert still <= len(open_)
         assert booked == once  # a call is booked once, also one that the death has cut
         told = self._received(pages, line, answers, waiting)
+        told |= {"pictures": len(self.shown)}
         return {**told, "calls booked": booked, "calls cut": cut}
 
     def _received(
@@ -296,7 +322,12 @@ async def over_and_over(folder: Path, place: Place, kills: int, seed: int) -> di
         wire("127.0.0.2", sip, near) as caller,
     ):
         chats = CHANNELS.replace("away_s = 1", "away_s = 600")
-        extra = chats + section(line.url) + EMAIL.format(out=out, come=come, near=near)
+        content = line.url.replace("/push", "/content/{media}")
+        extra = (
+            chats
+            + section(line.url, f'fetch = "{content}"')
+            + EMAIL.format(out=out, come=come, near=near)
+        )
         file = configure(folder, sip, http, extra + "[http]\nrequests_per_minute = 1000000\n")
         who = accounts(folder)
         pages = [Visitor(url, name=str(number)) for number in range(EACH)]
@@ -306,6 +337,7 @@ async def over_and_over(folder: Path, place: Place, kills: int, seed: int) -> di
             *(audit.task(url, who["crm"], number) for number in range(EACH)),
             *(audit.agent(url, who[name], name) for name in AGENTS),
             audit.call(caller),
+            audit.pictures(line, f"{url}/channel/line"),
         ]
         tasks = [asyncio.create_task(each) for each in working]
         webhook = [
@@ -324,27 +356,27 @@ async def over_and_over(folder: Path, place: Place, kills: int, seed: int) -> di
             await asyncio.gather(*tasks)
             for page in pages:  # what was answered while they were gone
                 await page.try_to_come()
-            await settled(place)
+            await settled(place, folder / "store-line.files")
             await asyncio.sleep(0.5)
             for page in pages:
                 await page.go()
     return audit.compare(place, pages, line)
 
 
-async def settled(place: Place) -> None:
-    """Wait until nothing is on its way out."""
+async def settled(place: Place, wanted: Path) -> None:
+    """Wait until nothing is on its way out, and no file is still to be got."""
     async with asyncio.timeout(60):
         while True:
             with reading(place) as db:
                 (left,) = db.execute("SELECT count(*) FROM outbox WHERE NOT dead").fetchone()
-            if not left:
+            if not left and not any(wanted.glob("*")):
                 return
             await asyncio.sleep(0.2)
 
 
 async def test_nothing_is_lost_between_all_of_them(tmp_path: Path) -> None:
     found = await over_and_over(tmp_path, tmp_path / "store.db", 3, seed=3)
-    assert all(found[name] > 0 for name in ("chat", "line", "mail", "task", "answers", "calls"))
+    assert all(found[name] > 0 for name in KINDS)
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)
