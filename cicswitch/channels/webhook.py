@@ -202,8 +202,7 @@ class Webhook:
                 external and await self._archive.known(self.name, external) is not None
             ):
                 text, kept, wanted = await self._files_of(message, external, until)
-            own = [each for each in wanted if each.name not in self._later]
-            await self._later.add(own)
+            await self._later.add(wanted)
             incoming = Incoming(
                 customer=message.customer,
                 called=message.called,
@@ -216,17 +215,17 @@ class Webhook:
             try:
                 again = await self._accept(incoming, token)
             except CommandError as error:  # to be sent again would not help
-                await self._later.drop(own)
+                await self._later.drop(wanted)
                 self._refused += 1
                 log.warning("message_refused", channel=self.name, why=str(error))
                 return
             except ResourceError:
-                self._later.begin(own)  # it is on its way to the disk, and is not taken again
+                self._later.begin(wanted)  # it may be on its way to the disk all the same
                 raise
-            if again:
-                await self._later.drop(own)
+            if again:  # it was taken with what there was the first time
+                await self._later.drop(wanted)
             else:
-                self._later.begin(own)
+                self._later.begin(wanted)
         self._received += not again
 
     def _token(self, called: str, customer: str) -> str:
@@ -250,6 +249,10 @@ class Webhook:
         external = external or secrets.token_hex(16)
         for number, file in enumerate(message.files):
             left_s = until - asyncio.get_running_loop().time()
+            name = named(f"{self.name}\n{external}", number)
+            if await self._comes(name):  # of a first time, whose message was not acknowledged
+                lines.append(f"[{file.kind}]")
+                continue
             try:
                 if self._fetcher is None or left_s <= 0:
                     raise ResourceError("there is no time now")
@@ -264,7 +267,6 @@ class Webhook:
             except ResourceError as error:
                 log.info("file_later", channel=self.name, why=str(error))
                 lines.append(f"[{file.kind}]")
-                name = named(f"{self.name}\n{external}", number)
                 wanted.append(
                     Wanted(
                         *(file, name, time.time(), message.customer, message.called),
@@ -273,8 +275,15 @@ class Webhook:
                 )
         return "\n".join(lines), tuple(kept), wanted
 
+    async def _comes(self, name: str) -> bool:
+        """Whether a file is a message of its own, or will be."""
+        if name in self._later:
+            return True
+        return await self._archive.known(self.name, f"file:{name}") is not None
+
     def _no_file(self, kind: str, why: str) -> str:
         self._lost += 1
+        why = " ".join(why.split())[:200]
         log.warning("file_not_got", channel=self.name, why=why)
         return f"[{kind}: {why}]"
 
