@@ -124,8 +124,8 @@ def test_a_mistake_names_line_key_found_and_expected(
         (
             '[[flow.a]]\ndo = "say"\ntext = "{calller}"',
             'plan.toml:3: flow.a[0].text: found "calller", expected a variable that is set (called,'
-            " caller, caller_name, language, last_agent, priority, segment,"
-            ' trunk) (did you mean "caller"?)',
+            " caller, caller_name, customer_id, customer_language, customer_name, language,"
+            ' last_agent …) (did you mean "caller"?)',
         ),
         (
             '[hours.a]\nopen = ["mon-fri 9-17"]\n[[flow.a]]\ndo = "answer"',
@@ -222,6 +222,10 @@ def test_a_pattern_of_dialplans_may_be_absolute(tmp_path: Path) -> None:
         (
             '[[webhooks]]\nname = "a"\nurl = "https://x:99999"\nsecret = "' + S + '"',
             "c.toml:4: webhooks[0].url",
+        ),
+        (
+            '[channel.web]\ntype = "chat"\n[widget.a]\nchat = "web"\nsecret = "short"',
+            "c.toml:6: widget.a.secret: found another, expected a secret of 24 bytes or more",
         ),
         (
             '[[webhooks]]\nname = "a"\nurl = "https://x"\nsecret = "short"',
