@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cicswitch.dialplan import actions as a
+from cicswitch.dialplan.journey import run_journeys
 from cicswitch.dialplan.load import load_dialplans
 from cicswitch.dialplan.match import Matcher, number_matcher
 from cicswitch.dialplan.run import Run
@@ -310,3 +311,38 @@ def test_mistakes_of_a_queue_step_are_found(tmp_path: Path, line: str, expected:
     file.write_text(f'[[route]]\ncalled = "1"\nflow = "main"\n{step}')
     _, findings = load_dialplans([file], queues=["q"], trunks=[], skills=["english", "korean"])
     assert expected in str(findings[0]), findings
+
+
+KNOWN = """
+[[flow.main]]
+do = "if"
+variable = "customer_id"
+equals = ""
+then = "stranger"
+[[flow.main]]
+do = "set"
+values = { language = "{customer_language}" }
+[[flow.main]]
+do = "say"
+text = "Hello {customer_name}"
+[[flow.stranger]]
+do = "say"
+text = "Hello"
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ('customer_id = "c-1"\ncustomer_name = "Park"\ncustomer_language = "ko"', "Hello Park"),
+        ("", "Hello"),
+    ],
+)
+def test_a_dialplan_and_its_journeys_know_customers(tmp_path: Path, who: str, said: str) -> None:
+    run_of(tmp_path, KNOWN)
+    dialplan, _ = load_dialplans([tmp_path / "p.toml"], queues=[], trunks=[], skills=[])
+    file = tmp_path / "p.test.toml"
+    script = f'"answer", "say {said}", "hangup normal"'
+    file.write_text(f'[[journey]]\nname = "known"\ncalled = "1"\n{who}\nscript = [{script}]\n')
+    (result,) = run_journeys([file], dialplan)
+    assert result.ok, result
