@@ -346,6 +346,13 @@ _EXAMPLES: dict[Any, Any] = {
         in_hand={"voice": 1},
         device="1001",
     ),
+    g.AgentCapacity: g.AgentCapacity(
+        "kim",
+        [
+            g.MediumCapacity("chat", 3, 2, []),
+            g.MediumCapacity("email", 1, 1, ["callback", "chat", "video", "voice"]),
+        ],
+    ),
     g.AgentToday: g.AgentToday(
         agent="kim",
         since=_AT - 36000,

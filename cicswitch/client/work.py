@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from cicswitch.api.shapes.agents import (
+    AgentCapacity,
     AgentSkills,
     AgentToday,
     AgentView,
@@ -64,6 +65,10 @@ class WorkCalls(Wire):
     async def agent(self, agent: str) -> AgentView:
         """An agent as he is now."""
         return await self.call("GET", "/agents/{agent}", AgentView, agent=agent)
+
+    async def agent_capacity(self, agent: str) -> AgentCapacity:
+        """How many of each medium an agent may hold, and what may interrupt what."""
+        return await self.call("GET", "/agents/{agent}/capacity", AgentCapacity, agent=agent)
 
     async def agent_today(self, agent: str) -> AgentToday:
         """An agent's figures since midnight."""

@@ -205,6 +205,11 @@ async def test_an_agent_sees_his_own_figures_of_today_and_the_deadline_of_an_off
         desk.do("answer")
         await c.event(ev.Bridged)
         assert (await agent.get("/api/v1/agents/lee")).json()["deadline"] is None
+        held = (await agent.get("/api/v1/agents/lee/capacity")).json()["media"]
+        by_medium = {each.pop("medium"): each for each in held}
+        assert by_medium["voice"] == {"most": 1, "in_hand": 1, "interrupted_by": []}
+        assert by_medium["email"]["interrupted_by"] == ["callback", "chat", "video", "voice"]
+        problem(await agent.get("/api/v1/agents/kim/capacity"), 403)
         customer.do("hangup")
         await c.until(lambda: c.state("lee") == "wrap-up")
         c.command(acd.WrapUp("lee", "resolved"))

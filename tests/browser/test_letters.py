@@ -47,6 +47,12 @@ async def test_letters_on_the_desk(tmp_path: Path) -> None:
         await page.get_by_role("button", name="Take").click()
         talk = page.get_by_role("tabpanel")
         await expect(talk.get_by_text("Plain words", exact=True)).to_be_visible()
+        # What may come in meanwhile.
+        await page.locator("summary", has_text="How much at once").click()
+        held = page.get_by_role("table", name="How much at once").get_by_role("row")
+        await expect(held.filter(has_text="email")).to_contain_text("1 of 1")
+        await expect(held.filter(has_text="email")).to_contain_text("chat")
+        await expect(held.nth(-1)).to_contain_text("nothing")
         # What it looks like: no script runs, nothing is asked for.
         await expect(talk.get_by_text("2 pictures of other servers are not shown")).to_be_visible()
         await talk.get_by_role("button", name="Show as it was sent").click()

@@ -14,12 +14,14 @@ from cicswitch.api.endpoint import Ask, endpoint
 from cicswitch.api.paging import Page, page_of
 from cicswitch.api.problems import FieldError, Problem
 from cicswitch.api.shapes.agents import (
+    AgentCapacity,
     AgentQuery,
     AgentSkills,
     AgentToday,
     AgentView,
     ExplainedAgent,
     Language,
+    MediumCapacity,
     PauseCode,
     Workplace,
     WrapUpCode,
@@ -29,12 +31,14 @@ from cicswitch.records.report import agent_figures
 from cicswitch.records.rows import AgentSegment
 
 __all__ = [
+    "AgentCapacity",
     "AgentQuery",
     "AgentSkills",
     "AgentToday",
     "AgentView",
     "ExplainedAgent",
     "Language",
+    "MediumCapacity",
     "PauseCode",
     "Workplace",
     "WrapUpCode",
@@ -63,6 +67,27 @@ async def agent(ask: Ask, agent: str) -> AgentView:
     """An agent."""
     ask.only_own(agent, "agents:read")
     return _view(ask, _agent(ask, agent))
+
+
+@endpoint("GET", "/agents/{agent}/capacity", scopes=_SEE)
+async def capacity(ask: Ask, agent: str) -> AgentCapacity:
+    """How many of each medium the agent may hold, how many he has, and what may interrupt what."""
+    ask.only_own(agent, "agents:read")
+    found = _agent(ask, agent)
+    limits, by = found.capacity.limits, found.capacity.interrupted_by
+    return AgentCapacity(
+        agent,
+        [
+            MediumCapacity(
+                medium,
+                most,
+                found.load.get(medium, 0),
+                sorted(each for each in by.get(medium, ()) if limits.get(each)),
+            )
+            for medium, most in sorted(limits.items())
+            if most
+        ],
+    )
 
 
 @endpoint("GET", "/agents/{agent}/today", scopes=_SEE)

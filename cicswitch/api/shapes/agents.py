@@ -65,6 +65,23 @@ class AgentToday(Struct, frozen=True, kw_only=True):
     signed_in_s: float
 
 
+class MediumCapacity(Struct, frozen=True):
+    """What an agent may hold of a medium."""
+
+    medium: str
+    most: int
+    in_hand: int
+    interrupted_by: list[str]
+    """Media that may come in while he has something of this one in hand."""
+
+
+class AgentCapacity(Struct, frozen=True):
+    """How much an agent may hold at once, and what may interrupt what."""
+
+    agent: str
+    media: list[MediumCapacity]
+
+
 class AgentQuery(Paging, frozen=True, kw_only=True):
     """Which agents."""
 

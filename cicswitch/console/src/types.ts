@@ -7,6 +7,7 @@ type Schemas = components["schemas"];
 export type AlertView = Schemas["AlertView"];
 export type Account = Schemas["Account"];
 export type AgentToday = Schemas["AgentToday"];
+export type AgentCapacity = Schemas["AgentCapacity"];
 export type AgentView = Schemas["AgentView"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type ChatMessage = Schemas["ChatMessage"];

@@ -6,6 +6,7 @@ import { count, span } from "../format";
 import { causeWord, stateWord, t } from "../i18n";
 import { switchNow } from "../live";
 import { attempt, Field, Form, State, Table } from "../parts/basics";
+import { Capacity } from "../parts/capacity";
 import { useClock, useLive, useRead } from "../parts/data";
 import { Supervise } from "../parts/talk";
 import { link } from "../router";
@@ -154,7 +155,9 @@ export function Agents() {
         <Supervise interaction={joined} name={chosen[1]} onClose={close} />
       )}
       {chosen?.[0] === "explain" && (
-        <Why path={`/agents/${encodeURIComponent(chosen[1])}/explain`} name={chosen[1]} onClose={close} />
+        <Why path={`/agents/${encodeURIComponent(chosen[1])}/explain`} name={chosen[1]} onClose={close}>
+          <Capacity agent={chosen[1]} />
+        </Why>
       )}
       {chosen?.[0] === "skills" && codes && (
         <EditSkills agent={chosen[1]} codes={codes} onClose={close} />

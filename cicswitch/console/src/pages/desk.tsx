@@ -8,6 +8,7 @@ import { type SwitchEvent, switchNow } from "../live";
 import { Later } from "../parts/aside";
 import { attempt, Choice, Field, State, Table } from "../parts/basics";
 import { OrderCallback } from "../parts/callback";
+import { Capacity } from "../parts/capacity";
 import { Customer, Deadline, Note, OwnDay } from "../parts/customer";
 import { useClock, useLive, useRead } from "../parts/data";
 import { WriteFirst } from "../parts/starting";
@@ -191,6 +192,10 @@ function OfAgent(props: { name: string }) {
             { head: t("segment"), cell: (each) => each.segment },
           ]}
         />
+        <details>
+          <summary>{t("capacity")}</summary>
+          <Capacity agent={props.name} />
+        </details>
       </section>
       <OwnDay agent={props.name} />
       <section class="card">

@@ -1,5 +1,6 @@
 // Interactions, waiting and in progress, and what a supervisor does with them.
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { ask, get, list, may, post } from "../api";
 import { clock, span, named } from "../format";
@@ -207,11 +208,17 @@ function Move(props: { of: InteractionView; onClose: () => void; onDone: () => P
 }
 
 /** Why it is as it is, in the sentences of the switch, anew every few seconds. */
-export function Why(props: { path: string; name: string; onClose: () => void }) {
+export function Why(props: {
+  path: string;
+  name: string;
+  onClose: () => void;
+  children?: ComponentChildren;
+}) {
   const { value } = useLive(() => get<Explained>(props.path), () => true, [props.path]);
   return (
     <Dialog wide title={t("explain_title", { name: props.name })} onClose={props.onClose}>
       <pre class="why">{value ? value.text.join("\n") : t("loading")}</pre>
+      {props.children}
     </Dialog>
   );
 }

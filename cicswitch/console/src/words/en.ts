@@ -163,6 +163,10 @@ export const en = {
   then: "Then",
   device: "Device",
   in_hand: "In hand",
+  capacity: "How much at once",
+  of_most: "{count} of {most}",
+  interrupted_by: "May be interrupted by",
+  by_nothing: "nothing",
   skills: "Skills",
   skills_text:
     "How well, from 1 to 100; empty: not at all. The change lasts until the switch stops or the file changes this agent.",

@@ -164,6 +164,10 @@ export const ko: Record<Word, string> = {
   then: "다음",
   device: "단말",
   in_hand: "처리 중",
+  capacity: "동시에 맡는 양",
+  of_most: "{most}건 중 {count}건",
+  interrupted_by: "끼어들 수 있는 것",
+  by_nothing: "없음",
   skills: "스킬",
   skills_text:
     "1에서 100까지의 숙련도이며, 비우면 없는 스킬입니다. 스위치가 멈추거나 파일에서 이 상담원이 바뀔 때까지 유지됩니다.",
