@@ -122,7 +122,8 @@ async def test_a_trunk_that_does_not_answer_is_told_by_health(tmp_path: Path) ->
     udp = f'"udp:127.0.0.1:{port}"'
     file.write_text(file.read_text().replace(udp, f'{udp}, "tcp:127.0.0.1:{port}"'))
     async with running(file) as daemon:
-        await daemon.line("trunk_down", timeout=20)
+        if "trunk_down" not in daemon.output:  # a start may take longer than two attempts
+            await daemon.line("trunk_down", timeout=20)
         status, body = await asyncio.to_thread(fetch, http, "/health")
         assert status == 503
         assert "trunk pbx" in body
