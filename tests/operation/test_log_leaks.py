@@ -118,7 +118,11 @@ async def calls(device: Phone) -> None:
 
 @pytest.mark.parametrize(
     ("style", "redact"),
-    [("json", True), pytest.param("console", True, marks=pytest.mark.soak), ("json", False)],
+    [
+        ("json", True),
+        pytest.param("console", True, marks=pytest.mark.soak),
+        pytest.param("json", False, marks=pytest.mark.soak),
+    ],
 )
 async def test_logs_of_calls_hold_nothing_that_they_must_not(
     tmp_path: Path, style: str, redact: bool
