@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,12 @@ def elsewhere() -> Iterator[int]:
         _ip("address", "add", SWITCH, "dev", "lo")
         there = ("nsenter", "--target", str(other.pid), "--net", "ip")
         own = Path("/proc/thread-self/ns/net").readlink()
-        while Path(f"/proc/{other.pid}/ns/net").readlink() == own:
-            pass
+        for _ in range(500):
+            if Path(f"/proc/{other.pid}/ns/net").readlink() != own:
+                break
+            time.sleep(0.01)  # a process that becomes another tells nobody
+        else:
+            raise AssertionError("the other network was not made")
         subprocess.run((*there, "link", "set", "lo", "up"), check=True)
         for number in ("1", "2"):
             _ip(
