@@ -82,7 +82,7 @@ class Medium(Protocol):
 class _World:
     """The switch as a channel sees it: host and archive, in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path) -> None:
         self.channel: Channel | None = None
         self.accepted: list[Incoming] = []
         self.again = 0
@@ -93,7 +93,7 @@ class _World:
         self._records: dict[str, ConversationRecord] = {}
         self._messages: dict[str, Message] = {}
         self._files: dict[str, bytes] = {}
-        self._aside: tempfile.TemporaryDirectory[str] | None = None
+        self._place = place
         self.attachments = self
         self.file_bytes = self.message_bytes = 25 << 20
 
@@ -178,9 +178,7 @@ class _World:
         return hashlib.sha256(channel.encode()).digest()
 
     def aside(self, channel: str) -> Path:
-        if self._aside is None:
-            self._aside = tempfile.TemporaryDirectory()
-        return Path(self._aside.name) / channel
+        return self._place / channel
 
     async def known(self, channel: str, external: str) -> Accepted | None:
         return self._known.get(external)
@@ -434,21 +432,24 @@ async def conform(
     `config` has what stands in `[channel.NAME]` beside type and settings. Raises `ResourceError`
     for a channel that cannot be made.
     """
-    world = _World()
-    settings = ChannelConfig(type=kind, settings=medium.settings, **{"queue": "support", **config})
-    host, archive = cast("ChannelHost", world), cast("Archive", world)
-    trial = _Trial(make(name, settings, host, archive), medium, world)
-    for label, work in (
-        ("it has what the switch asks for", trial.attributes),
-        ("it starts, and stops twice", trial.starts),
-        ("a message is taken", trial.takes),
-        ("what is not on disk is not acknowledged", trial.holds_back),
-        ("a message that comes again is the same", trial.knows_again),
-        ("a message that is refused holds up no other", trial.refuses),
-        ("an answer arrives once", trial.delivers),
-        ("a medium that is away loses nothing", trial.survives),
-        ("it says how it does", trial.tells),
-        ("it stops, and goes on", trial.stops),
-    ):
-        await trial.check(label, work)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        world = _World(Path(folder))
+        settings = ChannelConfig(
+            type=kind, settings=medium.settings, **{"queue": "support", **config}
+        )
+        host, archive = cast("ChannelHost", world), cast("Archive", world)
+        trial = _Trial(make(name, settings, host, archive), medium, world)
+        for label, work in (
+            ("it has what the switch asks for", trial.attributes),
+            ("it starts, and stops twice", trial.starts),
+            ("a message is taken", trial.takes),
+            ("what is not on disk is not acknowledged", trial.holds_back),
+            ("a message that comes again is the same", trial.knows_again),
+            ("a message that is refused holds up no other", trial.refuses),
+            ("an answer arrives once", trial.delivers),
+            ("a medium that is away loses nothing", trial.survives),
+            ("it says how it does", trial.tells),
+            ("it stops, and goes on", trial.stops),
+        ):
+            await trial.check(label, work)
     return trial.findings

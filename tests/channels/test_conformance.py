@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,12 @@ async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
         yield medium
 
 
-async def test_a_messenger_keeps_the_contract(line: Line) -> None:
+async def test_a_messenger_keeps_the_contract(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert [str(each) for each in await conform("webhook", line)] == []
+    assert not list(tmp_path.iterdir())  # the trial takes its own files away
 
 
 async def test_the_example_keeps_the_contract(
