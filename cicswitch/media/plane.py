@@ -31,6 +31,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import os
 import socket
 import subprocess
 import sys
@@ -86,6 +87,9 @@ SHRINK_PAIRS: Final = 64
 SOCKET_BUFFER: Final = 1 << 21
 READ_BYTES: Final = 1 << 18
 STOP_TIMEOUT_S: Final = 10.0
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
+"""Of a process with one thread the kernel counts no references to its files, packet by packet; and
+matrices of a room are too small to be shared out."""
 
 
 class LinkState(enum.Enum):
@@ -245,6 +249,7 @@ class _Link:
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    env=_ONE_THREAD | os.environ,
                 )
                 theirs.close()
         except OSError as error:

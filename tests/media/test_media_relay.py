@@ -6,8 +6,11 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
+import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -368,6 +371,21 @@ async def test_a_worker_that_dies_takes_its_legs_and_another_starts() -> None:
         await it.ports(1)
         assert it.plane.open("c").port >= 21800
         assert it.plane.worker_pids() != [pid]
+
+
+async def test_a_worker_has_one_thread_that_goes_before_all_others() -> None:
+    async with rig(22100, workers=1) as it:
+        (pid,) = it.plane.worker_pids()
+        assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
+        if real_time_is_allowed():
+            assert os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
+
+
+def real_time_is_allowed() -> bool:
+    """Whether processes of this user may be scheduled in real time."""
+    wait = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
+    tried = subprocess.run([sys.executable, "-c", wait], capture_output=True, check=False)
+    return tried.returncode == 0
 
 
 async def test_legs_over_ipv6() -> None:
