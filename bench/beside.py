@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.harness import Switch
 
-__all__ = ["beside", "lag", "port_of"]
+__all__ = ["beside", "lag", "pinged", "port_of"]
 
 T = TypeVar("T")
 
@@ -28,11 +28,12 @@ async def beside(
 
 
 async def lag(switch: Switch, seconds: float) -> tuple[float, float]:
+    """`pinged`, beside what else the caller's loop does."""
+    return await asyncio.to_thread(pinged, switch, seconds)
+
+
+def pinged(switch: Switch, seconds: float) -> tuple[float, float]:
     """The 99th percentile of an OPTIONS' way there and back, in ms; the share of a core."""
-    return await asyncio.to_thread(_ping, switch, seconds)
-
-
-def _ping(switch: Switch, seconds: float) -> tuple[float, float]:
     host, _, port = switch.address.partition(":")
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     peer.bind(("127.0.0.1", 0))

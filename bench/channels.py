@@ -1,46 +1,57 @@
 """`bench channels`: messages in and answers out beside 100 live calls, and 100,000 open emails.
 
 Customers write by each medium at a rate; the dialplan answers each with a line and hangs up, so a
-message is a contact, its place on disk, and a message out. What that does to the loop is told as in
-`bench api`; a rate counts if it adds no more than 5 ms at the 99th percentile, all messages are
-acknowledged and all answers have arrived. The open emails are `bench.emails`: a process that takes
-them and dies, and one that starts on what is there.
+message is a contact, its place on disk, and a message out. Beside it 100 calls talk, and two things
+are measured: how long their packets take from one far end to the other, and how long an OPTIONS
+takes. A rate counts if the 99th percentile of the packets' way is none that the calls alone do not
+have (they are measured before each rate, and the longest counts), no packet is lost, OPTIONS takes
+no more than 5 ms longer at the 99th percentile, all messages are acknowledged and all answers have
+arrived. Who writes has a process of his own, which gives way to the switch: customers and their
+mail servers are elsewhere. The open emails are `bench.emails`: a process that takes them and dies,
+and one that starts on what is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import msgspec
 from aiosmtpd.smtp import SMTP
 from websockets.asyncio.client import connect
 
-from bench.beside import beside, lag, port_of
+from bench.beside import pinged, port_of
 from bench.harness import DIAL_PLAN, Switch, progress, switch_under_test
 from bench.result import Options, Result, Series
-from bench.sipp import far_end, start_caller, stop
+from bench.sound import WARM_S, Heard, built, driven, held
 from cicswitch.core.errors import ResourceError
 
 __all__ = ["run"]
 
 _SECRET = "of the bench, and of nobody else"  # on loopback, for a minute
-_CALLS_PER_S = 25
-_HOLD_S = 4.0
+_CALLS = 100
 _CONNECTIONS = 16
 _VISITORS = 100
 """Of the chat: one alone may not write so fast."""
 _RATES = (25, 50, 100, 200, 400, 600, 800)
+_MOST_PER_S = {"chat": 2 * _VISITORS, "webhook": 800, "email": 800}
+"""By each medium; in a chat as much as the visitors may write."""
 _MOST_MS = 5.0
 _OPEN = 100_000
 _PORTS = {"line": 15301, "smtp": 15302, "lmtp": 15303}
@@ -74,82 +85,162 @@ _PLAN = DIAL_PLAN + "".join(
 _PLAN += '\n[[flow.answer]]\ndo = "say"\ntext = "We have it."\n[[flow.answer]]\ndo = "hangup"\n'
 _TEXT = "My order has not arrived yet. " * 10
 
-Sender = Callable[[int], Awaitable[Callable[[int], Awaitable[None]]]]
+Say = Callable[[int], Awaitable[None]]
+Sender = Callable[[int], Awaitable[Say]]
 """Makes connection N; that sends message M and returns when it is acknowledged."""
 
 
 def run(options: Options) -> list[Result]:
     """First the media beside calls, then the open emails."""
     seconds = 4.0 if options.quick else 10.0
-    result = Result("channels", x_label="messages a second", y_label="ms added at p99")
+    result = Result("channels", x_label="messages a second", y_label="ms from end to end at p99")
     with (
         switch_under_test(extra=_EXTRA, plan=_PLAN) as switch,
+        held(switch, _CALLS, 3600) as legs,
         tempfile.TemporaryDirectory() as name,
-        far_end(switch, Path(name)),
+        _writers(port_of(switch)) as writers,
     ):
-        caller = start_caller(
-            *(switch, Path(name), "4711"),
-            rate=_CALLS_PER_S,
-            count=1_000_000,
-            hold_ms=round(_HOLD_S * 1000),
-        )
-        try:
-            time.sleep(_HOLD_S + 2)
-            asyncio.run(_measure(switch, seconds, options, result))
-        finally:
-            stop(caller)
+        talk = _Talk(switch, built(Path(name), "sender"), legs, seconds)
+        _measure(talk, writers, options, result)
     _emails(options.calls or (_OPEN // 10 if options.quick else _OPEN), result)
     return [result]
 
 
-async def _measure(switch: Switch, seconds: float, options: Options, result: Result) -> None:
-    far = _Far()
-    await far.start()
-    media: dict[str, Sender] = {
-        "chat": far.chat(port_of(switch)),
-        "webhook": far.webhook(port_of(switch)),
-        "email": far.email(),
-    }
-    quiet, used = await lag(switch, seconds)
-    progress(f"calls alone: p99 {quiet:.2f} ms, {used:.1%} of a core")
-    result.add("live_calls", _CALLS_PER_S * _HOLD_S)
-    result.add("quiet_ms_p99", quiet, "ms")
-    for name, sender in media.items():
-        best = served = 0.0
-        rates, lags = [], []
-        count = _VISITORS if name == "chat" else _CONNECTIONS
-        ready = await asyncio.gather(*(sender(each) for each in range(count)))
+class _Seen(msgspec.Struct):
+    """Calls for some seconds, beside whatever else there was."""
+
+    rate: float
+    heard: Heard
+    options_ms: float
+    core: float
+    done: bool = True
+    """All that was written was taken and answered."""
+
+
+class _Talk:
+    """The calls: sound, and OPTIONS."""
+
+    def __init__(self, switch: Switch, sender: Path, legs: list[str], seconds: float) -> None:
+        self.switch, self.sender, self.legs, self.seconds = switch, sender, legs, seconds
+
+    def __call__(self, rate: float = 0.0) -> _Seen:
+        with ThreadPoolExecutor(1) as pool:
+            sound = pool.submit(driven, self.sender, self.legs, self.seconds, self.switch.cpu_s)
+            time.sleep(WARM_S)
+            options_ms, _ = pinged(self.switch, self.seconds)
+            used, heard = sound.result()
+        seen = _Seen(rate, heard, options_ms, used / self.seconds)
+        progress(
+            f"{f'{rate:g}/s' if rate else 'calls alone'}: packets p99 {heard.p99_ms:.2f} ms,"
+            f" {heard.sent - heard.got} lost, OPTIONS p99 {options_ms:.2f} ms, core {seen.core:.1%}"
+        )
+        return seen
+
+
+def _measure(talk: _Talk, writers: Executor, options: Options, result: Result) -> None:
+    alone = [talk()]
+    seen: dict[str, list[_Seen]] = {}
+    span = talk.seconds + WARM_S + 1
+    for name, most in _MOST_PER_S.items():
+        rows = seen[name] = []
         for rate in (options.rate,) if options.rate else _RATES:
-            if name == "chat" and rate > 2 * count:
-                break  # as much as they may write
-            before = far.answers
-            work = _load(ready, rate, seconds)
-            done, (late, cpu) = await beside(work, switch, seconds)
-            lost = await far.settled(before + done)
-            told = f"{done / (seconds + 1):.0f}/s, p99 {late:.2f} ms, {cpu:.1%}, {lost} unanswered"
-            progress(f"{name} {rate:g}/s: {told}")
-            rates.append(float(rate))
-            lags.append(late - quiet)
-            if late - quiet > _MOST_MS or done < 0.98 * rate * (seconds + 1) or lost:
+            if rate > most:
                 break
-            best, served = rate, cpu - used
-        await asyncio.gather(*(each(-1) for each in ready))
+            alone.append(talk())
+            writing = writers.submit(_write, name, rate, span)
+            rows.append(talk(rate))
+            done, lost = writing.result()
+            progress(f"  {name}: {done / span:.0f}/s acknowledged, {lost} unanswered")
+            rows[-1].done = done >= 0.98 * rate * span and not lost
+            if not rows[-1].done or not _quiet(rows[-1], alone, slack=2.0):
+                break
+    packets = [each.heard.p99_ms for each in alone]
+    core = median(each.core for each in alone)
+    result.add("live_calls", _CALLS)
+    result.add("packet_ms_p99_alone", max(packets), "ms")
+    result.add("packet_ms_p99_alone_median", median(packets), "ms")
+    result.add("options_ms_p99_alone", median(each.options_ms for each in alone), "ms")
+    for name, rows in seen.items():
+        good = list(itertools.takewhile(lambda row: row.done and _quiet(row, alone), rows))
+        best = good[-1].rate if good else 0.0
         result.add(f"{name}_per_s", best, "messages in and out/s", least=25)
-        result.add(f"{name}_core_ms", 1000 * served / best if best else 0, "ms")
-        result.series.append(Series(name, rates, lags))
-    await far.stop()
+        if good:
+            result.add(f"{name}_packet_ms_p99", good[-1].heard.p99_ms, "ms", most=max(packets))
+            result.add(f"{name}_core_ms", 1000 * (good[-1].core - core) / best, "ms")
+        at = [row.rate for row in rows]
+        result.series.append(Series(name, at, [row.heard.p99_ms for row in rows]))
+    result.series.append(Series("calls alone", at, [max(packets)] * len(at)))
 
 
-async def _load(ready: list[Callable[[int], Awaitable[None]]], rate: float, seconds: float) -> int:
+def _quiet(seen: _Seen, alone: list[_Seen], slack: float = 1.0) -> bool:
+    """Whether the calls were as they are alone."""
+    packets = slack * max(each.heard.p99_ms for each in alone)
+    options_ms = median(each.options_ms for each in alone) + _MOST_MS
+    return seen.heard.p99_ms <= packets and not seen.heard.loss and seen.options_ms <= options_ms
+
+
+@contextlib.contextmanager
+def _writers(port: int) -> Iterator[Executor]:
+    """The process that writes, with one `_Writers` in it."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _start, (port,)) as pool:
+        yield pool
+
+
+class _Writers:
+    """Who writes, and the loop that they write in."""
+
+    def __init__(self, port: int) -> None:
+        self.loop, self.far, self.port = asyncio.new_event_loop(), _Far(), port
+        self.visitors: list[Say] = []
+        """They stay on the page: a page may not be come to so often."""
+        self.loop.run_until_complete(self.far.start())
+
+    def write(self, name: str, rate: float, seconds: float) -> tuple[int, int]:
+        """How many messages were acknowledged, and how many of them not answered."""
+        return self.loop.run_until_complete(self._write(name, rate, seconds))
+
+    async def _write(self, name: str, rate: float, seconds: float) -> tuple[int, int]:
+        before = self.far.answers
+        ready = self.visitors if name == "chat" else []
+        ready = ready or await self._connect(name, _VISITORS if name == "chat" else _CONNECTIONS)
+        done = await _load(ready, rate, seconds)
+        lost = await self.far.settled(before + done)
+        if name == "chat":
+            self.visitors = ready
+        else:
+            await asyncio.gather(*(each(-1) for each in ready))
+        return done, lost
+
+    async def _connect(self, name: str, count: int) -> list[Say]:
+        far = self.far
+        sender = {"chat": far.chat, "webhook": far.webhook, "email": far.email}[name](self.port)
+        return await asyncio.gather(*(sender(each) for each in range(count)))
+
+
+_one: _Writers
+"""Of the process that writes."""
+
+
+def _start(port: int) -> None:
+    global _one  # what a process is started with
+    os.nice(10)
+    _one = _Writers(port)
+
+
+def _write(name: str, rate: float, seconds: float) -> tuple[int, int]:
+    return _one.write(name, rate, seconds)
+
+
+async def _load(ready: list[Say], rate: float, seconds: float) -> int:
     """Send at a rate over connections that stay; how many messages were acknowledged."""
     loop, done, connections = asyncio.get_running_loop(), 0, len(ready)
-    began, most = loop.time(), int(rate * (seconds + 1))
+    began, most = loop.time(), int(rate * seconds)
 
     async def client(first: int) -> None:
         nonlocal done
         for number in range(first, most, connections):
             await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
-            if loop.time() - began > 2 * (seconds + 1):
+            if loop.time() - began > 2 * seconds:
                 return
             await ready[first](number)
             done += 1
@@ -164,20 +255,12 @@ class _Far:
     def __init__(self) -> None:
         self.answers = 0
         self._numbers = itertools.count()
-        self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
         """Listen for the answers of the webhook and the email channel."""
         loop = asyncio.get_running_loop()
-        self._servers = [
-            await asyncio.start_server(self._pushed, "127.0.0.1", _PORTS["line"]),
-            await loop.create_server(self._smtp, "127.0.0.1", _PORTS["smtp"]),
-        ]
-
-    async def stop(self) -> None:
-        """Stop."""
-        for server in self._servers:
-            server.close()
+        await asyncio.start_server(self._pushed, "127.0.0.1", _PORTS["line"])
+        await loop.create_server(self._smtp, "127.0.0.1", _PORTS["smtp"])
 
     async def settled(self, meant: int) -> int:
         """How many answers are missing after a while."""
@@ -210,7 +293,7 @@ class _Far:
     def chat(self, port: int) -> Sender:
         """Visitors of a page; each has his answer over his connection."""
 
-        async def visitor(_: int) -> Callable[[int], Awaitable[None]]:
+        async def visitor(_: int) -> Say:
             socket = await connect(
                 f"ws://127.0.0.1:{port}/widget/shop/chat",
                 additional_headers={"Origin": f"http://127.0.0.1:{port}"},
@@ -254,7 +337,7 @@ class _Far:
     def webhook(self, port: int) -> Sender:
         """A gateway that posts."""
 
-        async def poster(_: int) -> Callable[[int], Awaitable[None]]:
+        async def poster(_: int) -> Say:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
             async def post(number: int) -> None:
@@ -282,10 +365,10 @@ class _Far:
 
         return poster
 
-    def email(self) -> Sender:
+    def email(self, _port: int) -> Sender:
         """A mail server that hands mails in by LMTP."""
 
-        async def server(_: int) -> Callable[[int], Awaitable[None]]:
+        async def server(_: int) -> Say:
             reader, writer = await asyncio.open_connection("127.0.0.1", _PORTS["lmtp"])
 
             async def told() -> bytes:
