@@ -87,7 +87,8 @@ _TEXT = "My order has not arrived yet. " * 10
 
 Say = Callable[[int], Awaitable[None]]
 Sender = Callable[[int], Awaitable[Say]]
-"""Makes connection N; that sends message M and returns when it is acknowledged."""
+"""Makes connection N; that sends message M and returns when it is acknowledged, and closes at -1
+(the chat's stay open)."""
 
 
 def run(options: Options) -> list[Result]:
@@ -315,12 +316,7 @@ class _Far:
 
             reading = asyncio.create_task(read())
 
-            async def say(number: int) -> None:
-                if number < 0:
-                    await asyncio.sleep(1)
-                    reading.cancel()
-                    await socket.close()
-                    return
+            async def say(_: int) -> None:
                 await socket.send(
                     json.dumps({"type": "say", "id": f"m{next(self._numbers)}", "text": _TEXT})
                 )
