@@ -52,6 +52,9 @@ class ReaderPool:
         self._thread = threading.Thread(target=self._serve, name="store-readers", daemon=True)
         self._thread.start()
         self._closed = False
+        self._taking = threading.Lock()
+        """What is handed to the loop is in it before it is told to stop, or is not handed over."""
+        self._stopped = False
         self._pool: Any = None
         try:
             self._pool = self.run(self._made())
@@ -85,11 +88,11 @@ class ReaderPool:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Have it done in the connections' thread. Raises `ResourceError`."""
-        try:
+        with self._taking:
+            if self._stopped:
+                work.close()
+                raise ResourceError(f"{self.place} is not asked any more")
             asked = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError:  # the loop is closed
-            work.close()
-            raise ResourceError(f"{self.place} is not asked any more") from None
         try:
             return asked.result(2 * _STATEMENT_S)
         except CancelledError:
@@ -114,7 +117,9 @@ class ReaderPool:
         self._closed = True
         with contextlib.suppress(Exception):  # they go with the loop, in order or not
             self.run(self._ended())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._taking:
+            self._stopped = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=CONNECT_S)
 
     async def _ended(self) -> None:

@@ -19,7 +19,7 @@ from cicswitch.store import asking, chat, contacts
 from cicswitch.store import postgres as module
 from cicswitch.store import postgres_schema as schema
 from cicswitch.store.make import make_store
-from cicswitch.store.pool import pool_of
+from cicswitch.store.pool import ReaderPool, pool_of
 from cicswitch.store.reader import read_rows, reading
 from tests.store.test_degraded import Watched
 from tests.support.disk import small_disk
@@ -248,6 +248,27 @@ async def test_who_asks_while_it_ends_is_told_so(
         await asyncio.wait_for(asking, 10)
     with pytest.raises(ResourceError, match="not asked any more"):
         await asyncio.to_thread(ask)
+
+
+async def test_who_asks_at_the_very_end_is_told_so_too(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ReaderPool(database)
+    ended, go_on = threading.Event(), threading.Event()
+    close = pool._loop.close
+
+    def closing() -> None:
+        ended.set()  # who was at work then has been told
+        go_on.wait(10)
+        close()
+
+    monkeypatch.setattr(pool._loop, "close", closing)
+    closed = asyncio.create_task(asyncio.to_thread(pool.close))
+    await asyncio.to_thread(ended.wait)
+    with pytest.raises(ResourceError, match="not asked any more"), pool.reading():
+        pass
+    go_on.set()
+    await closed
 
 
 async def test_a_table_that_somebody_holds_degrades_the_store_until_he_lets_go(
