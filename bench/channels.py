@@ -3,12 +3,12 @@
 Customers write by each medium at a rate; the dialplan answers each with a line and hangs up, so a
 message is a contact, its place on disk, and a message out. Beside it 100 calls talk, and two things
 are measured: how long their packets take from one far end to the other, and how long an OPTIONS
-takes. A rate counts if the 99th percentile of the packets' way is none that the calls alone do not
-have (they are measured before each rate, and the longest counts), no packet is lost, OPTIONS takes
-no more than 5 ms longer at the 99th percentile, all messages are acknowledged and all answers have
-arrived. Who writes has a process of his own, which gives way to the switch: customers and their
-mail servers are elsewhere. The open emails are `bench.emails`: a process that takes them and dies,
-and one that starts on what is there.
+takes. A rate counts if the 99th percentile of the packets' way is that of the calls alone (the
+median of runs before each rate) to a tenth of a millisecond, which is what far ends that look every
+0.3 ms can tell; if no packet is lost, OPTIONS takes no more than 5 ms longer at the 99th
+percentile, all messages are acknowledged and all answers have arrived. Who writes has a process of
+his own, which gives way to the switch: customers and their mail servers are elsewhere. The open
+emails are `bench.emails`: a process that takes them and dies, and one that starts on what is there.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _RATES = (25, 50, 100, 200, 400, 600, 800)
 _MOST_PER_S = {"chat": 2 * _VISITORS, "webhook": 800, "email": 800}
 """By each medium; in a chat as much as the visitors may write."""
 _MOST_MS = 5.0
+_TELL_MS = 0.1
+"""More than that is longer."""
 _OPEN = 100_000
 _PORTS = {"line": 15301, "smtp": 15302, "lmtp": 15303}
 _EXTRA = f"""
@@ -153,29 +155,30 @@ def _measure(talk: _Talk, writers: Executor, options: Options, result: Result) -
             done, lost = writing.result()
             progress(f"  {name}: {done / span:.0f}/s acknowledged, {lost} unanswered")
             rows[-1].done = done >= 0.98 * rate * span and not lost
-            if not rows[-1].done or not _quiet(rows[-1], alone, slack=2.0):
+            if not rows[-1].done or not _quiet(rows[-1], alone, slack=10):
                 break
     packets = [each.heard.p99_ms for each in alone]
     core = median(each.core for each in alone)
     result.add("live_calls", _CALLS)
-    result.add("packet_ms_p99_alone", max(packets), "ms")
-    result.add("packet_ms_p99_alone_median", median(packets), "ms")
+    result.add("packet_ms_p99_alone", median(packets), "ms")
+    result.add("packet_ms_p99_alone_longest", max(packets), "ms")
     result.add("options_ms_p99_alone", median(each.options_ms for each in alone), "ms")
     for name, rows in seen.items():
         good = list(itertools.takewhile(lambda row: row.done and _quiet(row, alone), rows))
         best = good[-1].rate if good else 0.0
         result.add(f"{name}_per_s", best, "messages in and out/s", least=25)
         if good:
-            result.add(f"{name}_packet_ms_p99", good[-1].heard.p99_ms, "ms", most=max(packets))
+            more = good[-1].heard.p99_ms - median(packets)
+            result.add(f"{name}_packet_ms_p99_more", more, "ms", most=_TELL_MS)
             result.add(f"{name}_core_ms", 1000 * (good[-1].core - core) / best, "ms")
         at = [row.rate for row in rows]
         result.series.append(Series(name, at, [row.heard.p99_ms for row in rows]))
-    result.series.append(Series("calls alone", at, [max(packets)] * len(at)))
+    result.series.append(Series("calls alone", at, [median(packets)] * len(at)))
 
 
-def _quiet(seen: _Seen, alone: list[_Seen], slack: float = 1.0) -> bool:
+def _quiet(seen: _Seen, alone: list[_Seen], slack: int = 1) -> bool:
     """Whether the calls were as they are alone."""
-    packets = slack * max(each.heard.p99_ms for each in alone)
+    packets = median(each.heard.p99_ms for each in alone) + slack * _TELL_MS
     options_ms = median(each.options_ms for each in alone) + _MOST_MS
     return seen.heard.p99_ms <= packets and not seen.heard.loss and seen.options_ms <= options_ms
 
