@@ -265,8 +265,8 @@ async def test_who_asks_at_the_very_end_is_told_so_too(
     monkeypatch.setattr(pool._loop, "close", closing)
     closed = asyncio.create_task(asyncio.to_thread(pool.close))
     await asyncio.to_thread(ended.wait)
-    with pytest.raises(ResourceError, match="not asked any more"), pool.reading():
-        pass
+    with pytest.raises(ResourceError, match="not asked any more"), pool.reading() as db:
+        db.execute("SELECT 1")
     go_on.set()
     await closed
 
