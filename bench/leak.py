@@ -132,7 +132,7 @@ def run(options: Options) -> list[Result]:
     """100,000 calls, or `--calls`."""
     count = options.calls or (20_000 if options.quick else 100_000)
     rate = options.rate or 500.0
-    seen = measure(count, rate, warm=5000 if options.quick else round(_WARM_S * rate), settle_s=60)
+    seen = measure(count, rate, warm=round(_WARM_S * rate), settle_s=60)
     result = Result("leak", x_label="calls", y_label="MiB, anonymous")
     result.add("calls", seen.answered, "calls", least=0.999 * seen.offered)
     result.add("growth", seen.growth_kib_per_1000, "KiB/1,000 calls", most=20)
